@@ -18,13 +18,17 @@ export const RESPONSE_TYPES: readonly string[] = Object.freeze(["code"]);
 /** How an authorization response travels. */
 export const RESPONSE_MODES: readonly string[] = Object.freeze(["query"]);
 
-/** How a client may authenticate at the token and revocation endpoints. */
-export const TOKEN_ENDPOINT_AUTH_METHODS = Object.freeze(
-  ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"] as const,
-);
+/** How a client proves who it is. */
+export type TokenEndpointAuthMethod =
+  | "none"
+  | "client_secret_basic"
+  | "client_secret_post"
+  | "private_key_jwt";
 
-/** One of {@linkcode TOKEN_ENDPOINT_AUTH_METHODS}. */
-export type TokenEndpointAuthMethod = (typeof TOKEN_ENDPOINT_AUTH_METHODS)[number];
+/** How a client may authenticate at the token and revocation endpoints. */
+export const TOKEN_ENDPOINT_AUTH_METHODS: readonly TokenEndpointAuthMethod[] = Object.freeze(
+  ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+);
 
 /** Signatures accepted on client assertions: asymmetric ones only. */
 export const CLIENT_ASSERTION_ALGS: readonly string[] = Object.freeze([
@@ -51,7 +55,9 @@ export interface AuthorizationServer {
   dcr: boolean;
   /** Whether ID-JAGs are accepted. */
   idJag: boolean;
+  /** At the token and revocation endpoints. */
   authMethods: readonly string[];
+  /** Without the JWT bearer grant, which {@linkcode AuthorizationServer.idJag} adds. */
   grantTypes: readonly string[];
   /** Of client assertions; by default {@linkcode CLIENT_ASSERTION_ALGS}. */
   signingAlgs?: readonly string[];

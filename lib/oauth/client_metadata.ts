@@ -22,30 +22,42 @@ export interface ClientMetadata {
   redirectUris: readonly string[];
   /** Cleaned for display, at most 100 characters. */
   clientName: string | null;
+  /** The client's home page: http(s) with a host name, as are the next three. */
   clientUri: string | null;
+  /** A picture; it is echoed and never loaded. */
   logoUri: string | null;
+  /** How the client treats personal data. */
   policyUri: string | null;
+  /** The client's terms of service. */
   tosUri: string | null;
+  /** People responsible, as written: mostly e-mail addresses. */
   contacts: readonly string[];
   /** What it may be granted of the scopes it named; `null` if it named none. It limits no later request. */
   scope: string | null;
+  /** Of the grants we serve; `authorization_code` alone by default. */
   grantTypes: readonly string[];
+  /** `code`, or nothing for a client without the authorization code grant. */
   responseTypes: readonly string[];
+  /** How the client will authenticate; `client_secret_basic` by default. */
   tokenEndpointAuthMethod: TokenEndpointAuthMethod;
   /** False where {@linkcode tokenEndpointAuthMethod} is only the default of RFC 7591. */
   authMethodStated: boolean;
   /** `native` or `web` as stated; nothing is decided by it. */
   applicationType: string | null;
+  /** Identifies the program across its installations; cleaned for display. */
   softwareId: string | null;
+  /** Cleaned for display. */
   softwareVersion: string | null;
   /** Public keys only. Never together with {@linkcode jwksUri}. */
   jwks: { keys: Record<string, unknown>[] } | null;
+  /** https, on a public host name. */
   jwksUri: string | null;
 }
 
-/** Bounds on what one client may state. */
+// Bounds on what one client may state.
 const MAX_REDIRECT_URIS = 20;
 const MAX_LIST_LENGTH = 20;
+const MAX_STRING_LENGTH = MAX_URI_LENGTH;
 
 // Grants and methods that would hand out tokens without a user, a code or PKCE. A client that asks for one would fail
 // later in a way it could not explain; other unknown grants (VS Code lists the device grant) are merely dropped.
@@ -54,7 +66,7 @@ const KNOWN_GRANT_TYPES = new Set([...GRANT_TYPES, JWT_BEARER_GRANT_TYPE]);
 
 /**
  * Reads the parsed JSON of a registration. Members we do not know are ignored, `software_statement` among them; `null`
- * and `""` count as absent, because clients send both.
+ * and `""` count as absent, and so do empty lists of types, because clients send all of these.
  *
  * @throws {OAuthError} `invalid_redirect_uri` or `invalid_client_metadata` (RFC 7591 §3.2.2).
  */
@@ -207,8 +219,8 @@ function readJwks(members: Members): { keys: Record<string, unknown>[] } | null 
 function readString(members: Members, name: string): string | null {
   const value = members.get(name);
   if (value === undefined) return null;
-  if (typeof value !== "string" || value.length > MAX_URI_LENGTH) {
-    throw invalid(name, `a string of at most ${MAX_URI_LENGTH} characters`);
+  if (typeof value !== "string" || value.length > MAX_STRING_LENGTH) {
+    throw invalid(name, `a string of at most ${MAX_STRING_LENGTH} characters`);
   }
   return value;
 }
@@ -219,11 +231,13 @@ function readStrings(members: Members, name: string): string[] | null {
   if (!Array.isArray(value) || value.length > MAX_LIST_LENGTH) {
     throw invalid(name, `a list of at most ${MAX_LIST_LENGTH} strings`);
   }
-  const strings: string[] = value.filter((item) => typeof item === "string" && item.length <= MAX_URI_LENGTH);
+  const strings: string[] = value.filter((item) =>
+    typeof item === "string" && item.length <= MAX_STRING_LENGTH
+  );
   if (strings.length !== value.length) {
-    throw invalid(name, `a list of strings of at most ${MAX_URI_LENGTH} characters`);
+    throw invalid(name, `a list of strings of at most ${MAX_STRING_LENGTH} characters`);
   }
-  return strings;
+  return strings.length === 0 ? null : strings;
 }
 
 function invalid(name: string, expected: string): OAuthError {

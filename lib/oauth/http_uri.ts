@@ -8,6 +8,7 @@ export const MAX_URI_LENGTH = 2048;
 
 /** An http(s) URI in its parts. Nothing is decoded; only scheme and host are lower-cased. */
 export interface HttpUri {
+  /** In lower case. */
   readonly scheme: "http" | "https";
   /** Without the port; IPv6 in brackets. */
   readonly hostname: string;

@@ -53,7 +53,7 @@ function httpFault(uri: string, ownOrigins: readonly string[]): string | null {
   if (parsed === null) {
     return "A redirect URI has a host in its plain form, without user information or shorthands.";
   }
-  if (parsed.scheme === "http" && !LOOPBACK_HOSTS.has(parsed.hostname)) {
+  if (parsed.scheme === "http" && !isLoopbackHost(parsed.hostname)) {
     return "A redirect URI with plain http must be on loopback (127.0.0.1, [::1] or localhost); use https.";
   }
   const place = placeOf(parsed.origin);
@@ -67,7 +67,7 @@ function httpFault(uri: string, ownOrigins: readonly string[]): string | null {
 function placeOf(origin: string): string {
   const url = new URL(origin);
   const hostname = url.hostname.replace(/\.$/, "");
-  return `${url.protocol}//${LOOPBACK_HOSTS.has(hostname) ? "loopback" : hostname}:${url.port}`;
+  return `${url.protocol}//${isLoopbackHost(hostname) ? "loopback" : hostname}:${url.port}`;
 }
 
 function nativeFault(rest: string): string | null {
@@ -87,14 +87,14 @@ function nativeFault(rest: string): string | null {
 export function redirectUriMatches(registered: string, requested: string): boolean {
   if (registered === requested) return true;
   const [, host, , rest] = HTTP_LOOPBACK.exec(registered) ?? [];
-  const [, requestedHost, port = "0", requestedRest] = HTTP_LOOPBACK.exec(requested) ?? [];
+  const [, requestedHost, port = "80", requestedRest] = HTTP_LOOPBACK.exec(requested) ?? [];
   return host !== undefined && host === requestedHost && rest === requestedRest && Number(port) <= 65535;
 }
 
 /** Whether `uri` leads to a program on the user's own machine, which any other program there could pose as. */
 export function isLoopbackRedirect(uri: string): boolean {
   const hostname = parseHttpUri(uri)?.hostname;
-  return hostname !== undefined && LOOPBACK_HOSTS.has(hostname);
+  return hostname !== undefined && isLoopbackHost(hostname);
 }
 
 /** Whether `hostname` (IPv6 in brackets) is one of the three loopback names that redirect URIs may use. */

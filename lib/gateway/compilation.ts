@@ -1,0 +1,200 @@
+/** One run of the compiler: reads options by their schemas, resolves `env()`, and collects every fault and setting. */
+import type { z } from "zod";
+import { type ConfigFault, type ConfigPath, formatPath } from "./config_error.ts";
+import {
+  type CompileContext,
+  type Definition,
+  isPlainObject,
+  openDefinition,
+  type OptionReader,
+  type Site,
+} from "./definition.ts";
+import { EnvReference } from "./env.ts";
+import { faultsOf } from "./issues.ts";
+import { Secret } from "../runtime/secret.ts";
+
+/** One value of the resolved configuration, as `describe` prints it. */
+export interface Setting {
+  readonly path: string;
+  readonly value: unknown;
+  /** The environment variable it was read from. */
+  readonly variable: string | null;
+}
+
+/** What {@linkcode Compilation} needs from outside. */
+export interface CompilationOptions {
+  env(name: string): string | undefined;
+  /** Stands in a plausible value for each variable that is not set. */
+  placeholders: boolean;
+}
+
+/** A place in the options that named a variable. */
+interface Variable {
+  readonly path: ConfigPath;
+  readonly name: string;
+  readonly missing: boolean;
+}
+
+// What options ask for, from the most general shape to the most particular; schemas add their own examples.
+const PLACEHOLDERS = [
+  "placeholder",
+  "https://placeholder.example",
+  "placeholder.example",
+  "00000000-0000-4000-8000-000000000000",
+  "placeholder.apps.googleusercontent.com",
+  "client_placeholder",
+  "-----BEGIN CERTIFICATE-----\nplaceholder\n-----END CERTIFICATE-----",
+  "-----BEGIN PRIVATE KEY-----\nplaceholder\n-----END PRIVATE KEY-----",
+];
+
+/** Collects what is found while definitions are read. It is thrown away when the gateway has been built. */
+export class Compilation implements OptionReader {
+  readonly faults: ConfigFault[] = [];
+  readonly settings: Setting[] = [];
+  readonly #options: CompilationOptions;
+  #site: Site | null = null;
+
+  constructor(options: CompilationOptions) {
+    this.#options = options;
+  }
+
+  /** Tells definitions where the gateway will stand; call it before any of them is opened. */
+  placeAt(site: Site): void {
+    this.#site = site;
+  }
+
+  fault(path: ConfigPath, problem: string, mend: string): void {
+    const variable = this.settings.find((setting) => setting.path === formatPath(path))?.variable;
+    this.faults.push({ path: formatPath(path), ...(variable ? { variable } : {}), problem, mend });
+  }
+
+  read<Schema extends z.ZodType>(
+    schema: Schema,
+    input: unknown,
+    path: ConfigPath,
+  ): { readonly options: z.output<Schema> } | null {
+    const variables: Variable[] = [];
+    // A holder gives the input itself a place, so that setting a value by path needs no special case.
+    const holder = { value: this.#resolve(input, [], variables) };
+    if (this.#options.placeholders) fillPlaceholders(schema, holder, variables);
+    const missing = this.#options.placeholders ? [] : variables.filter((variable) => variable.missing);
+    for (const { name, path: tail } of missing) {
+      this.faults.push({
+        path: formatPath([...path, ...tail]),
+        variable: name,
+        ...(isVariableName(name) ? MISSING_VARIABLE : BAD_VARIABLE_NAME),
+      });
+    }
+    const parsed = schema.safeParse(holder.value);
+    if (parsed.success) {
+      this.#record(
+        parsed.data,
+        path,
+        new Map(variables.map((v) => [formatPath([...path, ...v.path]), v.name])),
+      );
+      return missing.length === 0 ? { options: parsed.data } : null;
+    }
+    const silent = new Set(missing.map((variable) => formatPath(variable.path)));
+    const names = new Map(variables.map((variable) => [formatPath(variable.path), variable.name]));
+    for (const fault of faultsOf(parsed.error.issues, { schema, input: holder.value })) {
+      const key = formatPath(fault.path);
+      if (silent.has(key)) continue;
+      const variable = names.get(key);
+      this.faults.push({
+        path: formatPath([...path, ...fault.path]),
+        ...(variable === undefined ? {} : { variable }),
+        problem: fault.problem,
+        mend: fault.mend,
+      });
+    }
+    return null;
+  }
+
+  contextAt(path: ConfigPath): CompileContext {
+    if (this.#site === null) throw new Error("a definition was opened before placeAt()");
+    return {
+      site: this.#site,
+      fault: (tail, problem, mend) => this.fault([...path, ...tail], problem, mend),
+      open: <Compiled>(definition: Definition<string, Compiled>, tail: ConfigPath) =>
+        openDefinition(definition, this, [...path, ...tail]),
+    };
+  }
+
+  /** A mutable copy with the references replaced; a missing variable leaves `undefined`. */
+  #resolve(value: unknown, path: ConfigPath, variables: Variable[]): unknown {
+    if (value instanceof EnvReference) {
+      const found = isVariableName(value.name) ? value.resolve(this.#options.env) : undefined;
+      variables.push({ path, name: value.name, missing: found === undefined });
+      return found;
+    }
+    if (Array.isArray(value)) {
+      return value.map((item, index) => this.#resolve(item, [...path, index], variables));
+    }
+    if (!isPlainObject(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, this.#resolve(item, [...path, key], variables)]),
+    );
+  }
+
+  #record(value: unknown, path: ConfigPath, variables: ReadonlyMap<string, string>): void {
+    const key = formatPath(path);
+    if (Array.isArray(value) && value.some((item) => typeof item === "object" && item !== null)) {
+      value.forEach((item, index) => this.#record(item, [...path, index], variables));
+    } else if (isPlainObject(value)) {
+      for (const [name, item] of Object.entries(value)) this.#record(item, [...path, name], variables);
+    } else if (value !== undefined) {
+      const inList = Array.isArray(value)
+        ? value.flatMap((_, index) => variables.get(formatPath([...path, index])) ?? [])
+        : [];
+      const variable = variables.get(key) ?? (inList.length === 0 ? null : inList.join(", "));
+      if (value instanceof Secret || !isDefinition(value)) this.settings.push({ path: key, value, variable });
+    }
+  }
+}
+
+const MISSING_VARIABLE = {
+  problem: "The environment variable is not set, or is empty",
+  mend: 'Set it, or name a fallback with env("NAME", { default: "…" })',
+};
+const BAD_VARIABLE_NAME = {
+  problem: "env() was given something that cannot be the name of an environment variable",
+  mend: 'Name one, such as env("LOGIN_CLIENT_ID"): letters, digits and underscores, no digit first',
+};
+
+function isVariableName(name: unknown): boolean {
+  return typeof name === "string" && /^[A-Za-z_]\w*$/.test(name);
+}
+
+function isDefinition(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "builder" in value;
+}
+
+function fillPlaceholders(
+  schema: z.ZodType,
+  holder: { value: unknown },
+  variables: readonly Variable[],
+): void {
+  for (const { path, missing } of variables) {
+    if (!missing) continue;
+    const candidates = [...PLACEHOLDERS];
+    for (let next = candidates.shift(); next !== undefined; next = candidates.shift()) {
+      assign(holder, ["value", ...path], next);
+      const key = formatPath(path);
+      const issue = schema.safeParse(holder.value).error?.issues.find((issue) =>
+        formatPath(issue.path.map((part) => typeof part === "number" ? part : String(part))) === key
+      );
+      if (issue === undefined) break;
+      const example = issue.code === "custom" ? issue.params?.["example"] : undefined;
+      if (typeof example === "string" && !PLACEHOLDERS.includes(example) && candidates[0] !== example) {
+        if (next !== example) candidates.unshift(example);
+      }
+    }
+  }
+}
+
+function assign(target: unknown, path: ConfigPath, value: string): void {
+  const [head, ...tail] = path;
+  if (typeof target !== "object" || target === null || head === undefined) return;
+  if (tail.length === 0) Reflect.set(target, head, value);
+  else assign(Reflect.get(target, head), tail, value);
+}

@@ -1,0 +1,56 @@
+/** A login on its way: random, single-use, short-lived, bound to the browser that began it. */
+import { createIdentifier, createSecretToken, hashSecret } from "../crypto/secret_token.ts";
+import type { Services } from "../services.ts";
+import { type LoginRecord, logins } from "../store/schema.ts";
+import type { Entry } from "../store/store.ts";
+
+/** What a login is begun with. */
+export interface LoginStart {
+  /** Value of the browser cookie. */
+  readonly browser: string;
+  /** A path of ours. */
+  readonly returnTo: string;
+  readonly origin: string;
+  readonly loginHint: string | null;
+  readonly ttlSeconds: number;
+}
+
+/** Stores a login and returns its id, which is also the `state` towards a provider. */
+export async function beginLogin(
+  services: Pick<Services, "store" | "clock" | "random">,
+  start: LoginStart,
+): Promise<string> {
+  const { store, clock, random } = services;
+  const loginId = createIdentifier(random);
+  await store.write().set(logins, [loginId], {
+    browserHash: hashSecret(start.browser),
+    csrfToken: createIdentifier(random),
+    returnTo: start.returnTo,
+    loginHint: start.loginHint,
+    origin: start.origin,
+    nonce: createIdentifier(random),
+    codeVerifier: createSecretToken("", random),
+    expiresAt: clock.now() + start.ttlSeconds * 1000,
+  }).commit();
+  return loginId;
+}
+
+/** The login, if this browser began it; it stays usable. */
+export async function findLogin(
+  services: Pick<Services, "store">,
+  loginId: string,
+  browser: string | undefined,
+): Promise<Entry<LoginRecord> | null> {
+  const entry = await services.store.get(logins, loginId);
+  return entry !== null && browser !== undefined && entry.value.browserHash === hashSecret(browser)
+    ? entry
+    : null;
+}
+
+/** Uses the login up. `false`: somebody else did, a moment ago. */
+export async function finishLogin(
+  services: Pick<Services, "store">,
+  entry: Entry<LoginRecord>,
+): Promise<boolean> {
+  return await services.store.write().check(entry).delete(logins, ...entry.id).commit();
+}

@@ -1,0 +1,94 @@
+/** Events: one JSON line each, built from an allow-list of fields, so that no secret can be in one by accident. */
+import type { Clock } from "../runtime/clock.ts";
+
+/** How much is written. */
+export type EventLevel = "debug" | "info" | "warn" | "error";
+
+/** Stable names of what can happen. */
+export type EventName =
+  | "gateway_started"
+  | "gateway_stopping"
+  | "gateway_fault"
+  | "log_lines_dropped"
+  | "store_record_unreadable"
+  | "http_request_refused"
+  | "http_rate_limited"
+  | "mcp_auth_downstream_client_registered"
+  | "mcp_auth_downstream_client_deleted"
+  | "mcp_auth_downstream_authorization_requested"
+  | "mcp_auth_downstream_authorization_refused"
+  | "mcp_auth_downstream_consent_granted"
+  | "mcp_auth_downstream_consent_denied"
+  | "mcp_auth_downstream_token_issued"
+  | "mcp_auth_downstream_token_refreshed"
+  | "mcp_auth_downstream_token_refused"
+  | "mcp_auth_downstream_token_revoked"
+  | "mcp_auth_downstream_grant_revoked"
+  | "mcp_auth_downstream_bearer_refused"
+  | "mcp_auth_login_started"
+  | "mcp_auth_login_completed"
+  | "mcp_auth_login_refused"
+  | "mcp_auth_browser_request_refused"
+  | "mcp_capability_invoked"
+  | "mcp_capability_completed"
+  | "mcp_session_refused"
+  | "mcp_upstream_unreachable";
+
+/** The only things an event may carry. Never tokens, codes, secrets, cookies, query strings, bodies, or whole redirect URIs. */
+export interface EventFields {
+  readonly requestId?: string;
+  readonly operationId?: string;
+  readonly upstreamServerId?: string;
+  /** Pseudonym of the user: a hash of issuer and subject. */
+  readonly subjectId?: string;
+  readonly clientId?: string;
+  readonly grantId?: string;
+  /** A snake_case word that says why. */
+  readonly reasonCode?: string;
+  /** HTTP method. */
+  readonly method?: string;
+  /** Path without the query. */
+  readonly path?: string;
+  readonly status?: number;
+  /** JSON-RPC method, such as `tools/call`. */
+  readonly mcpMethod?: string;
+  /** Name of the tool, prompt or resource; never its arguments. */
+  readonly capability?: string;
+  readonly protocolVersion?: string;
+  readonly outcome?: "ok" | "error" | "cancelled";
+  readonly latencyMs?: number;
+  readonly upstreamLatencyMs?: number;
+  readonly count?: number;
+  readonly mode?: string;
+  readonly collection?: string;
+  /** Kind of a thrown error, such as `TypeError`; never its message. */
+  readonly errorName?: string;
+}
+
+/** Takes events. */
+export interface Events {
+  emit(level: EventLevel, event: EventName, fields: EventFields): void;
+}
+
+const RANK: Readonly<Record<EventLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
+const LONGEST_FIELD = 256;
+
+/** Events at `level` and above, one line each, handed to `write` without the newline. */
+export function createEvents(
+  options: { clock: Clock; level: EventLevel; write: (line: string) => void },
+): Events {
+  const { clock, write } = options;
+  const least = RANK[options.level];
+  return {
+    emit(level, event, fields) {
+      if (RANK[level] < least) return;
+      write(JSON.stringify({ time: new Date(clock.now()).toISOString(), level, event, ...fields }, shorten));
+    },
+  };
+}
+
+function shorten(_key: string, value: unknown): unknown {
+  return typeof value === "string" && value.length > LONGEST_FIELD
+    ? `${value.slice(0, LONGEST_FIELD)}…`
+    : value;
+}

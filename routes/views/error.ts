@@ -2,7 +2,7 @@
 
 import { html } from "@hono/hono/html";
 import { displayAddress, displayText } from "./display_text.ts";
-import { type FrameProps, page } from "./layout.ts";
+import { type FrameProps, localPath, page } from "./layout.ts";
 
 /** Content of {@linkcode errorPage}. */
 export interface ErrorPageProps extends FrameProps {
@@ -30,7 +30,7 @@ export function errorPage(props: ErrorPageProps): Promise<string> {
       <h2>What to do</h2>
       <p>${displayText(props.todo, SENTENCES_LIMIT)}</p>
       ${props.action
-        ? html`<p class="actions"><a class="button primary" href="${localHref(props.action.href)}">${
+        ? html`<p class="actions"><a class="button primary" href="${localPath(props.action.href)}">${
           displayText(props.action.label)
         }</a></p>`
         : null}
@@ -39,9 +39,4 @@ export function errorPage(props: ErrorPageProps): Promise<string> {
     </div>
   `;
   return page({ title: props.title, body, basePath: props.basePath });
-}
-
-/** Only paths of our own: a scheme such as `javascript:` survives escaping, and so do hosts behind two slashes. */
-function localHref(href: string): string {
-  return /^\/(?![/\\])[\x21-\x7e]*$/.test(href) ? href : "/";
 }

@@ -36,6 +36,7 @@ const LOGO = html`
 /** A whole HTML document around `body`. */
 export async function page(props: PageProps): Promise<string> {
   const base = props.basePath ?? "";
+  const column = props.wide ? "wide" : "narrow";
   const document = await html`
     <!DOCTYPE html>
     <html lang="en">
@@ -49,9 +50,9 @@ export async function page(props: PageProps): Promise<string> {
         <link rel="stylesheet" href="${base}${STYLESHEET_PATH}">
       </head>
       <body>
-        <header class="brand">${LOGO}<span>Sallyport</span></header>
-        <main class="${props.wide ? "wide" : "narrow"}">${props.body}</main>
-        <footer>
+        <header class="brand ${column}">${LOGO}<span>Sallyport</span></header>
+        <main class="${column}">${props.body}</main>
+        <footer class="${column}">
           <p>MCP gateway${props.requestId ? requestLine(props.requestId) : null}</p>
         </footer>
       </body>
@@ -71,4 +72,9 @@ export function notice(kind: "alert" | "warning" | "plain", content: Html | stri
   return kind === "alert"
     ? html`<div class="notice alert" role="alert">${content}</div>`
     : html`<div class="notice ${kind}">${content}</div>`;
+}
+
+/** Only paths of our own: a scheme such as `javascript:` survives escaping, and so does a host behind two slashes. */
+export function localPath(path: string): string {
+  return /^\/(?![/\\])[\x21-\x7e]*$/.test(path) ? path : "/";
 }

@@ -62,6 +62,7 @@ export function setupPage(props: SetupPageProps): Promise<string> {
       <input type="hidden" name="csrf_token" value="${props.csrfToken}">
       <h1>Let <bdi>${app}</bdi>${target}?</h1>
       ${lead(props)}
+      ${props.upstream ? steps(props.upstream) : null}
       ${props.error ? notice("alert", html`<p>${displayText(props.error, 300)}</p>`) : null}
       ${routeChoices(props.routeChoices)}
       ${facts(props, app)}
@@ -79,7 +80,7 @@ function clientName(client: SetupClient): string {
 function lead({ upstream, routeChoices }: SetupPageProps): Html {
   if (upstream && !upstream.connected) {
     const service = html`<bdi>${displayText(upstream.displayName, 60)}</bdi>`;
-    return html`<p class="lead">Two steps: connect your ${service} account, then come back here to authorize the app.</p>`;
+    return html`<p class="lead">First connect your ${service} account. You come back here to authorize the app.</p>`;
   }
   if (routeChoices.length > 0) {
     return html`<p class="lead">The app did not say what it wants to use. Choose one; it gets nothing else.</p>`;
@@ -121,6 +122,24 @@ function facts(props: SetupPageProps, app: string): Html {
         : null}</dd></div>
     </dl>
   `;
+}
+
+/** The two gates of a sally port: the service behind the route, then the app in front of it. */
+function steps(upstream: NonNullable<SetupPageProps["upstream"]>): Html {
+  const service = html`Connect <bdi>${displayText(upstream.displayName, 60)}</bdi>`;
+  return upstream.connected
+    ? html`
+      <ol class="steps">
+        <li class="done">${service}</li>
+        <li class="now" aria-current="step">Authorize the app</li>
+      </ol>
+    `
+    : html`
+      <ol class="steps">
+        <li class="now" aria-current="step">${service}</li>
+        <li>Authorize the app</li>
+      </ol>
+    `;
 }
 
 /** Only an https client id proves its host (it is fetched from there); a `client_uri` is what the app says of itself. */

@@ -25,13 +25,14 @@ export interface LandingPageProps extends FrameProps {
 
 /** The landing page. */
 export function landingPage(props: LandingPageProps): Promise<string> {
+  const offer = props.routes.length === 1
+    ? "This gateway offers one MCP server. Give its address to your app."
+    : `This gateway offers ${props.routes.length} MCP servers. Give an address to your app.`;
   const body = html`
     <div class="hero">
       ${props.development ? html`<p class="eyebrow">Development mode</p>` : null}
       <h1>Add a server to your AI app</h1>
-      <p class="lead">${props.routes.length === 1
-        ? "This gateway offers one MCP server."
-        : `This gateway offers ${props.routes.length} MCP servers.`} Give its address to your app, and the app will send you back here to sign in and to decide.</p>
+      <p class="lead">${offer} The app will send you back here to sign in and to decide what it may do.</p>
       ${session(props)}
     </div>
     ${props.routes.map(routeCard)}

@@ -11,8 +11,10 @@ export interface SetupClient {
   readonly id: string;
   /** Host of an https client id, else of the app's `client_uri`. */
   readonly host: string | null;
-  /** ISO 8601, or null for a client that was not registered here. */
+  /** ISO 8601, or null for a client that did not register itself here. */
   readonly registeredAt: string | null;
+  /** True for a client of the configuration, whose name the operator vouches for. */
+  readonly configured?: boolean | undefined;
 }
 
 /** A route as the user sees it. */
@@ -49,18 +51,11 @@ export interface SetupPageProps extends FrameProps {
 /** The consent page: one form, whose first button is what the user should do next. */
 export function setupPage(props: SetupPageProps): Promise<string> {
   const app = clientName(props.client);
-  const target = props.route
-    ? html`
-      use <bdi>${displayText(props.route.title)}</bdi>
-    `
-    : html`
-      in
-    `;
   const body = html`
     <form class="card" method="post" action="${props.action}" autocomplete="off">
       <input type="hidden" name="transaction" value="${props.transactionId}">
       <input type="hidden" name="csrf_token" value="${props.csrfToken}">
-      <h1>Let <bdi>${app}</bdi>${target}?</h1>
+      <h1>${question(app, props.route)}</h1>
       ${lead(props)}
       ${props.upstream ? steps(props.upstream) : null}
       ${props.error ? notice("alert", html`<p>${displayText(props.error, 300)}</p>`) : null}
@@ -71,6 +66,12 @@ export function setupPage(props: SetupPageProps): Promise<string> {
     </form>
   `;
   return page({ title: "Authorize access", body, basePath: props.basePath, requestId: props.requestId });
+}
+
+function question(app: string, route: SetupPageProps["route"]): Html {
+  return route
+    ? html`Let <bdi>${app}</bdi> use <bdi>${displayText(route.title, 60)}</bdi>?`
+    : html`Let <bdi>${app}</bdi> in?`;
 }
 
 function clientName(client: SetupClient): string {
@@ -110,17 +111,22 @@ function routeChoices(routes: SetupPageProps["routeChoices"]): Html | null {
 function facts(props: SetupPageProps, app: string): Html {
   return html`
     <dl class="facts">
-      <div><dt>App</dt><dd><b><bdi>${app}</bdi></b>${clientOrigin(props.client)}</dd></div>
-      <div><dt>Sends you back to</dt><dd><code class="host">${displayAddress(
-        props.redirectHost,
-      )}</code></dd></div>
-      ${props.route ? routeFact(props.route) : null}
-      ${props.upstream ? upstreamFact(props.upstream) : null}
-      ${props.scopes.length > 0 ? scopesFact(props.scopes) : null}
-      <div><dt>In the name of</dt><dd><b><bdi>${displayText(props.user.name, 80)}</bdi></b>${props.user.detail
-        ? html`<small><bdi>${displayText(props.user.detail, 254)}</bdi></small>`
-        : null}</dd></div>
+      ${fact("App", html`<b><bdi>${app}</bdi></b>${clientOrigin(props.client)}`)}
+      ${fact("Sends you back to", html`<code class="host">${displayAddress(props.redirectHost)}</code>`)}
+      ${props.route ? fact("May use", routeFact(props.route)) : null}
+      ${props.scopes.length > 0 ? fact("Permission", scopesFact(props.scopes)) : null}
+      ${props.upstream ? fact("Account there", upstreamFact(props.upstream)) : null}
+      ${fact("Signed in here as", userFact(props.user))}
     </dl>
+  `;
+}
+
+function fact(term: string, description: Html): Html {
+  return html`
+    <div>
+      <dt>${term}</dt>
+      <dd>${description}</dd>
+    </div>
   `;
 }
 
@@ -143,59 +149,52 @@ function steps(upstream: NonNullable<SetupPageProps["upstream"]>): Html {
 }
 
 /** Only an https client id proves its host (it is fetched from there); a `client_uri` is what the app says of itself. */
-function clientOrigin(client: SetupClient): Html {
-  const registered = client.registeredAt
-    ? html`<small>Registered ${registeredOn(client.registeredAt)}</small>`
-    : null;
-  const host = client.host === null ? null : html`<code class="host">${displayAddress(client.host)}</code>`;
-  if (host && client.id.startsWith("https://")) return html`<small>Published by ${host}</small>${registered}`;
-  if (host) return html`<small>Says it belongs to ${host}; nobody has checked</small>${registered}`;
-  return html`<small>Chose this name itself; nobody has checked it</small>${registered}`;
+function clientOrigin({ id, host, registeredAt, configured }: SetupClient): Html {
+  const shown = host === null ? null : html`<code class="host">${displayAddress(host)}</code>`;
+  if (configured) return html`<small>Set up by the operator of this gateway</small>`;
+  if (shown && URL.parse(id)?.protocol === "https:") return html`<small>Published by ${shown}</small>`;
+  return html`
+    <small>${shown
+      ? html`Says it belongs to ${shown}, which`
+      : "Chose this name itself, which"} nobody has checked</small>
+    ${registeredAt === null ? null : html`<small>Registered ${day(registeredAt)}</small>`}
+  `;
 }
 
-function registeredOn(iso: string): string {
-  const day = /^\d{4}-\d{2}-\d{2}(?=T|$)/.exec(iso)?.[0];
-  return day ?? displayText(iso, 40);
+const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
+
+function day(iso: string): string {
+  const time = Date.parse(iso);
+  return Number.isNaN(time) ? displayText(iso, 40) : DAY.format(time);
 }
 
 function routeFact(route: NonNullable<SetupPageProps["route"]>): Html {
   return html`
-    <div>
-      <dt>May use</dt>
-      <dd><b><bdi>${displayText(route.title)}</bdi></b>
-      ${route.description ? html`<small>${displayText(route.description, 300)}</small>` : null}
-      <code>${displayAddress(route.url)}</code></dd>
-    </div>
-  `;
-}
-
-function upstreamFact(upstream: NonNullable<SetupPageProps["upstream"]>): Html {
-  const account = upstream.account
-    ? html`
-      as <bdi>${displayText(upstream.account, 80)}</bdi>
-    `
-    : null;
-  return html`
-    <div>
-      <dt>Account behind it</dt>
-      <dd><b><bdi>${displayText(upstream.displayName, 60)}</bdi></b>
-      ${upstream.connected
-        ? html`<small class="state on">Connected${account}</small>`
-        : html`<small class="state off">Not connected yet</small>`}</dd>
-    </div>
+    <b><bdi>${displayText(route.title)}</bdi></b>
+    ${route.description ? html`<small>${displayText(route.description, 300)}</small>` : null}
+    <code>${displayAddress(route.url)}</code>
   `;
 }
 
 function scopesFact(scopes: SetupPageProps["scopes"]): Html {
+  const items = scopes.map(({ name, meaning }) =>
+    html`<li>${displayText(meaning, 200)} <code>${displayText(name, 80)}</code></li>`
+  );
+  return html`<ul>${items}</ul>`;
+}
+
+function upstreamFact({ displayName, connected, account }: NonNullable<SetupPageProps["upstream"]>): Html {
+  const service = html`<b><bdi>${displayText(displayName, 60)}</bdi></b>`;
+  if (!connected) return html`${service}<small class="state off">Not connected yet</small>`;
+  if (account === null) return html`${service}<small class="state on">Connected</small>`;
+  const name = html`<bdi>${displayText(account, 80)}</bdi>`;
+  return html`${service}<small class="state on">Connected as ${name}</small>`;
+}
+
+function userFact({ name, detail }: SetupPageProps["user"]): Html {
   return html`
-    <div>
-      <dt>Permission</dt>
-      <dd>
-        <ul>${scopes.map((scope) =>
-          html`<li>${displayText(scope.meaning, 200)} <code>${displayText(scope.name, 80)}</code></li>`
-        )}</ul>
-      </dd>
-    </div>
+    <b><bdi>${displayText(name, 80)}</bdi></b>
+    ${detail && detail !== name ? html`<small><bdi>${displayText(detail, 254)}</bdi></small>` : null}
   `;
 }
 
@@ -208,27 +207,26 @@ function loopbackWarning(): Html {
 }
 
 /** Enter presses the first button, so the order is a promise: the next step first, `cancel` last. */
-function decisions({ upstream, routeChoices }: SetupPageProps): Html {
-  const skip = routeChoices.length > 0
-    ? html`
-      formnovalidate
-    `
-    : null;
+function decisions({ upstream }: SetupPageProps): Html {
   return html`
     <div class="actions">
-      ${upstream && !upstream.connected
-        ? html`
-          <button class="button primary" name="decision" value="connect">Connect <bdi>${displayText(
-            upstream.displayName,
-            60,
-          )}</bdi></button>
-          <button class="button secondary" name="decision" value="approve">Continue without connecting</button>
-        `
-        : html`<button class="button primary" name="decision" value="approve">Authorize</button>`}
+      ${upstream && !upstream.connected ? connectOrSkip(upstream.displayName) : AUTHORIZE}
       <div class="quiet">
-        <button class="link" name="decision" value="switch"${skip}>Not you? Use another account</button>
-        <button class="link" name="decision" value="cancel"${skip}>Cancel</button>
+        <button class="link" name="decision" value="switch" formnovalidate>Not you? Use another account</button>
+        <button class="link" name="decision" value="cancel" formnovalidate>Cancel</button>
       </div>
     </div>
+  `;
+}
+
+const AUTHORIZE = html`
+  <button class="button primary" name="decision" value="approve">Authorize</button>
+`;
+
+function connectOrSkip(displayName: string): Html {
+  const service = html`<bdi>${displayText(displayName, 60)}</bdi>`;
+  return html`
+    <button class="button primary" name="decision" value="connect">Connect ${service}</button>
+    <button class="button secondary" name="decision" value="approve">Continue without connecting</button>
   `;
 }

@@ -32,11 +32,11 @@ body {
   overflow-wrap: anywhere;
 }
 .brand, main, footer { width: 100%; margin-inline: auto; padding-inline: clamp(1rem, 4vw, 1.5rem); }
-.narrow { max-width: 35rem; }
+.narrow { max-width: 36rem; }
 .wide { max-width: 49rem; }
 .brand {
   display: flex; align-items: center; gap: .6rem;
-  padding-block: clamp(1.25rem, 5vh, 2.75rem) clamp(1rem, 2.5vh, 1.5rem);
+  padding-block: clamp(1rem, 4vh, 2.5rem) clamp(.75rem, 2vh, 1.25rem);
   font-weight: 650; letter-spacing: -.01em;
 }
 .logo { flex: none; color: var(--text); }
@@ -46,7 +46,7 @@ footer { padding-block: 1.5rem 2rem; color: var(--muted); font-size: .8125rem; }
 footer p { margin: 0; }
 .card {
   display: block; background: var(--surface); border: 1px solid var(--line); border-radius: 1rem;
-  padding: clamp(1.25rem, 5vw, 2.25rem); box-shadow: var(--shadow);
+  padding: clamp(1.25rem, 4vw, 2rem); box-shadow: var(--shadow);
 }
 .card > :last-child, .notice > :last-child { margin-bottom: 0; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .25rem; }
@@ -62,10 +62,10 @@ bdi { max-width: 100%; }
 a { color: var(--accent); text-underline-offset: .18em; }
 a:hover { color: var(--accent-hover); }
 small { font-size: .875rem; color: var(--muted); }
-.lead { color: var(--muted); margin-bottom: 1.5rem; text-wrap: pretty; }
+.lead { color: var(--muted); margin-bottom: 1.25rem; text-wrap: pretty; }
 .eyebrow { color: var(--accent); font-size: .8125rem; font-weight: 650; letter-spacing: .02em; margin-bottom: .35rem; }
 .fine { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--muted); font-size: .875rem; }
-code { font: .8125em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
+code { font: .8438em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
 .host { font-size: .9375em; font-weight: 600; color: var(--text); unicode-bidi: isolate; direction: ltr; }
 .copy { user-select: all; -webkit-user-select: all; }
 pre {
@@ -73,7 +73,7 @@ pre {
   border: 1px solid var(--line); border-radius: .5rem; font-size: 1rem; line-height: 1.5;
 }
 .notice {
-  margin: 0 0 1.5rem; padding: .8rem 1rem; border: 1px solid var(--line); border-inline-start-width: 4px;
+  margin: 0 0 1.25rem; padding: .7rem .95rem; border: 1px solid var(--line); border-inline-start-width: 4px;
   border-radius: .5rem; font-size: .9375rem;
 }
 .notice p { margin: 0; }
@@ -85,20 +85,18 @@ pre {
 const CONTROLS = `
 .actions { display: grid; gap: .625rem; margin: 0; }
 .button {
-  display: inline-flex; justify-content: center; align-items: center; min-height: 2.875rem; width: 100%;
-  padding: .6rem 1.1rem; border: 1px solid transparent; border-radius: .625rem; cursor: pointer;
-  font: inherit; font-weight: 600; line-height: 1.3; text-align: center; text-decoration: none;
+  display: block; width: 100%; min-height: 2.875rem; padding: .7rem 1.1rem; cursor: pointer;
+  border: 1px solid transparent; border-radius: .625rem;
+  font: inherit; font-weight: 600; line-height: 1.35; text-align: center; text-decoration: none;
 }
 .button:focus-visible { border-radius: .625rem; }
-.button bdi { white-space: inherit; margin-inline-start: .3em; }
-.button bdi:first-child { margin: 0; }
 .primary, a.primary { background: var(--accent); color: var(--on-accent); }
 .primary:hover, a.primary:hover { background: var(--accent-hover); color: var(--on-accent); }
 .secondary { background: var(--surface); color: var(--text); border-color: var(--control); }
 .secondary:hover { background: var(--sunken); }
 .quiet { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .25rem 1.5rem; margin-top: .25rem; }
 .link {
-  min-height: 2.5rem; padding: .35rem .25rem; border: 0; background: none; color: var(--muted);
+  min-height: 2.25rem; padding: .25rem 0; border: 0; background: none; color: var(--muted);
   font: inherit; font-size: .9375rem; text-align: start; cursor: pointer;
   text-decoration: underline; text-decoration-color: var(--control); text-underline-offset: .2em;
 }
@@ -117,8 +115,8 @@ legend { padding: 0; margin-bottom: .5rem; font-weight: 620; }
 `;
 
 const SETUP = `
-.facts { margin: 0 0 1.5rem; border-top: 1px solid var(--line); }
-.facts > div { padding: .8rem 0; border-bottom: 1px solid var(--line); }
+.facts { margin: 0 0 1.25rem; line-height: 1.45; border-top: 1px solid var(--line); }
+.facts > div { padding: .6rem 0; border-bottom: 1px solid var(--line); }
 .facts dt { color: var(--muted); font-size: .875rem; }
 .facts dd { margin: 0; min-width: 0; }
 .facts dd > b, .facts dd > small, .facts dd > code:not(.host) { display: block; }
@@ -126,7 +124,7 @@ const SETUP = `
 .facts ul { margin: 0; padding: 0; list-style: none; }
 .facts li code { color: var(--muted); }
 @media (min-width: 30rem) {
-  .facts > div { display: grid; grid-template-columns: 9.5rem minmax(0, 1fr); gap: 1rem; }
+  .facts > div { display: grid; grid-template-columns: 8.75rem minmax(0, 1fr); gap: .75rem; }
   .facts dt { padding-top: .09rem; }
 }
 .state::before {
@@ -134,7 +132,7 @@ const SETUP = `
   border: 2px solid var(--control);
 }
 .state.on::before { background: var(--accent); border-color: var(--accent); }
-.steps { display: flex; gap: .6rem; margin: 0 0 1.5rem; padding: 0; list-style: none; font-size: .875rem; }
+.steps { display: flex; gap: .6rem; margin: 0 0 1.1rem; padding: 0; list-style: none; font-size: .875rem; }
 .steps li {
   flex: 1 1 0; min-width: 0; padding-top: .55rem; border-top: 3px solid var(--line); color: var(--muted);
 }

@@ -3,6 +3,10 @@
  * would be noticed only in an editor. It tells, and stops nothing.
  */
 import { basename, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Also for a configuration that lies elsewhere: it says what `@sallyport/gateway` means. */
+const denoJson = fileURLToPath(import.meta.resolve("../deno.json"));
 
 /** What to check, and when it may begin. */
 export interface TypeCheckOptions {
@@ -75,7 +79,7 @@ export class TypeCheck {
 
   async #check(): Promise<void> {
     const check = new Deno.Command(Deno.execPath(), {
-      args: ["check", "--quiet", this.#options.config],
+      args: ["check", "--quiet", "--config", denoJson, this.#options.config],
       stdin: "null",
       stdout: "null",
       stderr: "piped",

@@ -20,6 +20,8 @@ export interface DemoState {
   readonly notes: NoteStore;
   /** Tells subscribed clients that the list of notes has changed. */
   readonly notifier: () => Pick<ServerNotifier, "resourcesChanged">;
+  /** Ends what still runs when the server stops: legacy requests are not cancelled otherwise. */
+  readonly stopping: AbortSignal;
 }
 
 /** A server for one request (2026-07-28) or one legacy exchange; what lasts is in `state`. */
@@ -29,7 +31,7 @@ export function buildDemoMcpServer(state: DemoState): McpServer {
   });
   addConverters(server);
   addNotes(server, state);
-  addCountdown(server);
+  addCountdown(server, state);
   server.registerResource(
     "about",
     "demo://about",
@@ -137,7 +139,7 @@ function addNotes(server: McpServer, { notes, notifier }: DemoState): void {
   );
 }
 
-function addCountdown(server: McpServer): void {
+function addCountdown(server: McpServer, { stopping }: DemoState): void {
   server.registerTool("countdown", {
     title: "Count down",
     description: "Waits, and reports progress at every step: for trying out streaming and cancelling.",
@@ -147,8 +149,9 @@ function addCountdown(server: McpServer): void {
     }),
     annotations: { readOnlyHint: true, openWorldHint: false },
   }, async ({ steps, stepMs }, context) => {
+    const signal = AbortSignal.any([context.mcpReq.signal, stopping]);
     for (let done = 1; done <= steps; done++) {
-      await pause(stepMs, context.mcpReq.signal);
+      await pause(stepMs, signal);
       await reportProgress(context, { done, total: steps });
     }
     return text(`Counted down ${steps} steps of ${stepMs} ms.`);

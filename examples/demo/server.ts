@@ -27,10 +27,10 @@ export interface DemoServer {
 /** Starts the demo server on 127.0.0.1. Throws `Deno.errors.AddrInUse`. */
 export function serveDemo(options: DemoOptions = {}): DemoServer {
   const notes = new NoteStore();
-  const mcp: McpHttpHandler = createMcpHandler(() =>
-    buildDemoMcpServer({ notes, notifier: () => mcp.notify })
-  );
   const stop = new AbortController();
+  const mcp: McpHttpHandler = createMcpHandler(() =>
+    buildDemoMcpServer({ notes, notifier: () => mcp.notify, stopping: stop.signal })
+  );
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: options.port ?? 9001, signal: stop.signal, onListen() {} },
     (request) => respond(request, mcp),
@@ -73,7 +73,6 @@ if (import.meta.main) {
   }
   try {
     const demo = serveDemo({ port });
-    say(`Demo MCP server: ${demo.url.href}`);
     let stopping = false;
     const signals: Deno.Signal[] = Deno.build.os === "windows"
       ? ["SIGINT", "SIGBREAK"]
@@ -85,6 +84,7 @@ if (import.meta.main) {
         demo.close().then(() => Deno.exit(0));
       });
     }
+    say(`Demo MCP server: ${demo.url.href}`);
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     say(`Demo MCP server: port ${port} on 127.0.0.1 is taken. Free it, or choose another with --port.`);

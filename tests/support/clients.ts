@@ -98,6 +98,33 @@ function authorized(options: ConnectOptions): boolean {
   return options.oauth?.tokens() !== undefined;
 }
 
+/** What a tool call with progress brought, and when: milliseconds since the call. */
+export interface TimedCall {
+  readonly text: string;
+  readonly progressAt: readonly number[];
+  readonly answeredAt: number;
+}
+
+/** Calls a tool that reports progress, and notes when each report arrived. */
+export async function callWithProgress(
+  { client }: ConnectionV1 | ConnectionV2,
+  { name, input }: { readonly name: string; readonly input: Record<string, unknown> },
+): Promise<TimedCall> {
+  const started = performance.now();
+  const progressAt: number[] = [];
+  const onprogress = () => void progressAt.push(performance.now() - started);
+  const params = { name, arguments: input };
+  const { content } = client instanceof ClientV1
+    ? await client.callTool(params, undefined, { onprogress })
+    : await client.callTool(params, { onprogress });
+  return { text: JSON.stringify(content), progressAt, answeredAt: performance.now() - started };
+}
+
+/** The protocol revision that the connection uses. */
+export function negotiatedVersion({ client, transport }: ConnectionV1 | ConnectionV2): string | undefined {
+  return client instanceof ClientV1 ? transport.protocolVersion : client.getNegotiatedProtocolVersion();
+}
+
 /** Ends the session and the client; without the last tick the SDKs' GET stream outlives the test. */
 export async function close({ client, transport }: ConnectionV1 | ConnectionV2): Promise<void> {
   // A server without sessions, or one that is gone, has nothing to terminate.

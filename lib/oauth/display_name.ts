@@ -16,9 +16,10 @@ export function displayName(text: string | null): string | null {
   const clean = text
     .replace(/\s+/gu, " ")
     .replace(INVISIBLE, "")
-    .normalize("NFC")
-    // Marks piled upon one letter run over the lines above; no language needs more than four.
+    // Marks piled upon one letter run over the lines above; no language needs more than four. This comes before
+    // `normalize()`, whose time grows with the square of such a pile.
     .replace(/(\p{M}{4})\p{M}+/gu, "$1")
+    .normalize("NFC")
     .replace(/ {2,}/g, " ");
   const cut = [...clean.trim()].slice(0, MAX_DISPLAY_NAME_LENGTH).join("").trim();
   return cut === "" ? null : cut;

@@ -41,7 +41,8 @@ export function narrowScope(
   asked: readonly string[],
 ): readonly string[] {
   const values = parseScope(requested);
-  if (values.some((value) => !granted.includes(value) && !asked.includes(value))) {
+  const known = new Set([...granted, ...asked]);
+  if (values.some((value) => !known.has(value))) {
     throw new OAuthError("invalid_scope", "The scope exceeds what was granted.", { reason: "scope_widened" });
   }
   const kept = values.filter((value) => granted.includes(value));

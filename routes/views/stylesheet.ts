@@ -32,7 +32,7 @@ body {
   overflow-wrap: anywhere;
 }
 .brand, main, footer { width: 100%; margin-inline: auto; padding-inline: clamp(1rem, 4vw, 1.5rem); }
-.narrow { max-width: 36rem; }
+.narrow { max-width: 38rem; }
 .wide { max-width: 49rem; }
 .brand {
   display: flex; align-items: center; gap: .6rem;
@@ -94,7 +94,7 @@ const CONTROLS = `
 .primary:hover, a.primary:hover { background: var(--accent-hover); color: var(--on-accent); }
 .secondary { background: var(--surface); color: var(--text); border-color: var(--control); }
 .secondary:hover { background: var(--sunken); }
-.quiet { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .25rem 1.5rem; margin-top: .25rem; }
+.quiet { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .25rem 1.5rem; margin: .25rem 0 -.5rem; }
 .link {
   min-height: 2.25rem; padding: .25rem 0; border: 0; background: none; color: var(--muted);
   font: inherit; font-size: .9375rem; text-align: start; cursor: pointer;
@@ -120,7 +120,7 @@ const SETUP = `
 .facts dt { color: var(--muted); font-size: .875rem; }
 .facts dd { margin: 0; min-width: 0; }
 .facts dd > b, .facts dd > small, .facts dd > code:not(.host) { display: block; }
-.facts dd > code:not(.host) { color: var(--muted); }
+.facts dd > code:not(.host) { color: var(--muted); font-size: .8125em; }
 .facts ul { margin: 0; padding: 0; list-style: none; }
 .facts li code { color: var(--muted); }
 @media (min-width: 30rem) {
@@ -142,7 +142,7 @@ const SETUP = `
 `;
 
 const LANDING = `
-.hero { margin: 0 0 1.75rem; }
+.hero { margin: clamp(.25rem, 2.5vh, 1.5rem) 0 1.75rem; }
 .hero h1 { font-size: clamp(1.6rem, 1.2rem + 2vw, 2.25rem); }
 .hero .lead { max-width: 40rem; margin-bottom: 1rem; font-size: 1.0625rem; }
 .route { margin-bottom: 1.25rem; padding: clamp(1.1rem, 4vw, 1.75rem); }
@@ -164,11 +164,11 @@ summary:hover { background: var(--sunken); }
 details:first-child > summary { border-radius: .6rem .6rem 0 0; }
 details:last-child:not([open]) > summary { border-radius: 0 0 .6rem .6rem; }
 .how { padding: .25rem .9rem 1.1rem 2.1rem; font-size: .9375rem; }
-.how ol { margin: 0; padding-inline-start: 1.2rem; }
+.how ol { margin: 0 0 .6rem; padding-inline-start: 1.2rem; }
 .how li { margin-bottom: .4rem; }
 .how p { margin-bottom: .6rem; }
 .how pre { margin-bottom: .6rem; }
-.how > :last-child, .how li:last-child { margin-bottom: 0; }
+.how > :last-child { margin-bottom: 0; }
 @media (max-width: 26rem) { .how { padding-inline-start: .9rem; } }
 `;
 

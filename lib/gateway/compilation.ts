@@ -10,7 +10,7 @@ import {
   type Site,
 } from "./definition.ts";
 import { EnvReference } from "./env.ts";
-import { faultsOf } from "./issues.ts";
+import { faultsOf, pathOf, valueAt } from "./issues.ts";
 import { Secret } from "../runtime/secret.ts";
 
 /** One value of the resolved configuration, as `describe` prints it. */
@@ -68,12 +68,16 @@ export class Compilation implements OptionReader {
     this.faults.push({ path: formatPath(path), ...(variable ? { variable } : {}), problem, mend });
   }
 
+  /** {@linkcode OptionReader.read}; `variable` is where the whole input came from, if not from the configuration. */
   read<Schema extends z.ZodType>(
     schema: Schema,
     input: unknown,
     path: ConfigPath,
+    variable?: string,
   ): { readonly options: z.output<Schema> } | null {
-    const variables: Variable[] = [];
+    const variables: Variable[] = variable === undefined
+      ? []
+      : [{ path: [], name: variable, missing: false }];
     // A holder gives the input itself a place, so that setting a value by path needs no special case.
     const holder = { value: this.#resolve(input, [], variables) };
     if (this.#options.placeholders) fillPlaceholders(schema, holder, variables);
@@ -98,7 +102,7 @@ export class Compilation implements OptionReader {
     const names = new Map(variables.map((variable) => [formatPath(variable.path), variable.name]));
     for (const fault of faultsOf(parsed.error.issues, { schema, input: holder.value })) {
       const key = formatPath(fault.path);
-      if (silent.has(key)) continue;
+      if (silent.has(key) && !fault.unknown) continue;
       const variable = names.get(key);
       this.faults.push({
         path: formatPath([...path, ...fault.path]),
@@ -107,7 +111,10 @@ export class Compilation implements OptionReader {
         mend: fault.mend,
       });
     }
-    return null;
+    // Unknown options are reported; without them the rules across the known ones can still be checked.
+    const known = withoutUnknown(holder.value, parsed.error.issues);
+    const again = known === undefined ? undefined : schema.safeParse(known);
+    return again?.success && missing.length === 0 ? { options: again.data } : null;
   }
 
   contextAt(path: ConfigPath): CompileContext {
@@ -176,18 +183,16 @@ function fillPlaceholders(
 ): void {
   for (const { path, missing } of variables) {
     if (!missing) continue;
-    const candidates = [...PLACEHOLDERS];
-    for (let next = candidates.shift(); next !== undefined; next = candidates.shift()) {
-      assign(holder, ["value", ...path], next);
-      const key = formatPath(path);
-      const issue = schema.safeParse(holder.value).error?.issues.find((issue) =>
-        formatPath(issue.path.map((part) => typeof part === "number" ? part : String(part))) === key
-      );
+    const key = formatPath(path);
+    // The example that a refusal suggests is appended while the loop runs, and so gets its turn last.
+    const candidates = new Set(PLACEHOLDERS);
+    for (const candidate of candidates) {
+      assign(holder, ["value", ...path], candidate);
+      const issues = schema.safeParse(holder.value).error?.issues ?? [];
+      const issue = issues.find((issue) => formatPath(pathOf(issue)) === key);
       if (issue === undefined) break;
       const example = issue.code === "custom" ? issue.params?.["example"] : undefined;
-      if (typeof example === "string" && !PLACEHOLDERS.includes(example) && candidates[0] !== example) {
-        if (next !== example) candidates.unshift(example);
-      }
+      if (typeof example === "string") candidates.add(example);
     }
   }
 }
@@ -197,4 +202,23 @@ function assign(target: unknown, path: ConfigPath, value: string): void {
   if (typeof target !== "object" || target === null || head === undefined) return;
   if (tail.length === 0) Reflect.set(target, head, value);
   else assign(Reflect.get(target, head), tail, value);
+}
+
+/** The input without its unknown options, or `undefined` when those are not the only issues. */
+function withoutUnknown(input: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+  const copy = { value: structure(input) };
+  for (const issue of issues) {
+    if (issue.code !== "unrecognized_keys") return undefined;
+    const owner = valueAt(copy.value, pathOf(issue));
+    if (typeof owner === "object" && owner !== null) {
+      for (const key of issue.keys) Reflect.deleteProperty(owner, key);
+    }
+  }
+  return copy.value;
+}
+
+function structure(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(structure);
+  if (!isPlainObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, structure(item)]));
 }

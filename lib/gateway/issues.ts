@@ -8,6 +8,8 @@ export interface RelativeFault {
   readonly path: ConfigPath;
   readonly problem: string;
   readonly mend: string;
+  /** It is about an option that does not exist, and not about a value. */
+  readonly unknown?: true;
 }
 
 /** What was parsed, to tell what was given and what could have been. */
@@ -19,28 +21,38 @@ export interface Parsed {
 /** One fault per issue; an issue about several unknown options becomes one fault for each. */
 export function faultsOf(issues: readonly z.core.$ZodIssue[], parsed: Parsed): RelativeFault[] {
   return issues.flatMap((issue) => {
-    const path = issue.path.map((part) => typeof part === "number" ? part : String(part));
+    const path = pathOf(issue);
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => unknownOption(key, path, parsed.schema));
+      const known = Object.keys(shapeAt(parsed.schema, path) ?? {});
+      return issue.keys.map((key) => unknownOption(key, path, known));
     }
     if (issue.code === "custom") {
       return [{ path, problem: issue.message, mend: String(issue.params?.["mend"] ?? "Correct the value") }];
     }
-    return [{ path, ...structural(issue, at(parsed.input, path)) }];
+    if (issue.code === "invalid_union") return faultsOf(branchOf(issue, parsed.input), parsed);
+    return [{ path, ...structural(issue, valueAt(parsed.input, path)) }];
   });
 }
 
-function unknownOption(key: string, path: ConfigPath, schema: z.ZodType): RelativeFault {
-  const known = Object.keys(shapeAt(schema, path) ?? {});
+/** The fault of an option that does not exist among the `known` ones of the object at `path`. */
+export function unknownOption(key: string, path: ConfigPath, known: readonly string[]): RelativeFault {
   const near = nearest(key, known);
   const advice = near === undefined ? "Remove it" : `Did you mean "${near}"?`;
   return {
     path: [...path, key],
+    unknown: true,
     problem: "There is no such option",
     mend: known.length === 0
       ? advice
       : `${advice.replace(/([^?])$/, "$1.")} The options here: ${known.join(", ")}`,
   };
+}
+
+/** The issues of the alternative that was meant: the object, when an object was given, else the first. */
+function branchOf(issue: z.core.$ZodIssueInvalidUnion, input: unknown): z.core.$ZodIssue[] {
+  const given = valueAt(input, pathOf(issue));
+  const branch = typeof given === "object" && given !== null ? issue.errors.at(-1) : issue.errors[0];
+  return (branch ?? []).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 function structural(issue: z.core.$ZodIssue, given: unknown): { problem: string; mend: string } {
@@ -63,7 +75,13 @@ function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function at(value: unknown, path: ConfigPath): unknown {
+/** The path of an issue, with nothing but strings and numbers in it. */
+export function pathOf(issue: z.core.$ZodIssue): ConfigPath {
+  return issue.path.map((part) => typeof part === "number" ? part : String(part));
+}
+
+/** What stands at a path below `value`, if anything. */
+export function valueAt(value: unknown, path: ConfigPath): unknown {
   return path.reduce<unknown>(
     (parent, part) => typeof parent === "object" && parent !== null ? Reflect.get(parent, part) : undefined,
     value,
@@ -71,7 +89,8 @@ function at(value: unknown, path: ConfigPath): unknown {
 }
 
 function shapeAt(schema: unknown, path: ConfigPath): Record<string, unknown> | undefined {
-  const bare = unwrap(schema);
+  const plain = unwrap(schema);
+  const bare = plain instanceof z.ZodUnion ? plain.options.at(-1) : plain;
   const [head, ...tail] = path;
   if (head === undefined) return bare instanceof z.ZodObject ? bare.shape : undefined;
   if (bare instanceof z.ZodObject) return shapeAt(bare.shape[head], tail);

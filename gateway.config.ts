@@ -1,0 +1,40 @@
+/**
+ * The one file to edit: who may sign in, and which MCP servers are behind the gateway.
+ *
+ * `deno task dev` runs it as it is. `deno task check` tells what is wrong with it, and prints what it means.
+ */
+import { defineGateway, env, mcpDevOAuth, mcpOAuth, mcpProxy } from "@sallyport/gateway";
+
+export default defineGateway(({ mode }) => ({
+  // Who signs in.
+  oauth: mode === "development"
+    // On your own machine: one made-up user, no password. The gateway refuses this anywhere else.
+    ? mcpDevOAuth()
+    // In production: your OpenID Connect provider. Register the gateway there as a web application with the redirect
+    // URI <public URL>/oauth/callback, then set these variables. env() is read when the gateway starts, and whatever
+    // is missing is reported at once. Secrets are never printed.
+    : mcpOAuth({
+      oidc: {
+        issuer: env("OIDC_ISSUER"),
+        jwksUrl: env("OIDC_JWKS_URL"),
+      },
+      browserLogin: {
+        url: env("OIDC_AUTHORIZATION_URL"),
+        tokenUrl: env("OIDC_TOKEN_URL"),
+        clientId: env("OIDC_CLIENT_ID"),
+        clientSecret: env("OIDC_CLIENT_SECRET"),
+      },
+    }),
+
+  // What they reach: one entry per MCP server. Clients are given <public URL> plus the path.
+  routes: [
+    mcpProxy("/mcp/demo", {
+      operationId: "demo", // the route's identity: keep it when you rename the path
+      summary: "Demo",
+      // The demo server that `deno task dev` starts beside the gateway; in production, a server of yours.
+      upstream: mode === "development" ? "http://127.0.0.1:9001/mcp" : env("DEMO_UPSTREAM_URL"),
+    }),
+  ],
+  // In production the gateway must know the origin that clients see. Set GATEWAY_PUBLIC_URL, or write it here:
+  // publicUrl: "https://gateway.example.com",
+}));

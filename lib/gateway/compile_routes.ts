@@ -1,0 +1,72 @@
+/** Compiles the routes, and checks what no route can know alone: that they do not stand in each other's way. */
+import type { Compilation } from "./compilation.ts";
+import { Definition, isPlainObject, openDefinition, type RouteDefinition } from "./definition.ts";
+import type { Route } from "./gateway.ts";
+import { internalPathAt, type InternalPlaces, literalPathProblem } from "./route_path.ts";
+
+/** Every route that is one is compiled, also beside entries that are not, so that all faults show at once. */
+export function compileRoutes(raw: unknown, compilation: Compilation): Route[] {
+  const routes: Route[] = [];
+  for (const { definition, index } of routesOf(raw)) {
+    const route = openDefinition(definition, compilation, ["routes", index]);
+    if (route !== null) routes.push(route);
+  }
+  checkUnique(raw, compilation);
+  return routes;
+}
+
+/** Reports routes, and a registry, that lie where the gateway itself answers. */
+export function checkPlaces(raw: unknown, places: InternalPlaces, compilation: Compilation): void {
+  const { basePath, registryPath } = places;
+  if (registryPath !== null) {
+    const taken = internalPathAt(basePath + registryPath, { basePath, registryPath: null });
+    if (taken !== undefined) {
+      compilation.fault(
+        ["registry", "path"],
+        `The gateway itself answers at ${taken}`,
+        "Choose another path",
+      );
+    }
+  }
+  for (const { definition, index } of routesOf(raw)) {
+    const path = written(definition, "path");
+    if (path === undefined || literalPathProblem(path) !== undefined) continue;
+    const taken = internalPathAt(path, places);
+    if (taken === undefined) continue;
+    const mend = 'Choose another path, for example one below "/mcp/"';
+    compilation.fault(["routes", index, "path"], `The gateway itself answers at ${taken}`, mend);
+  }
+}
+
+function checkUnique(raw: unknown, compilation: Compilation): void {
+  for (const [option, noun] of [["path", "path"], ["operationId", "operationId"]] as const) {
+    const first = new Map<string, number>();
+    for (const { definition, index } of routesOf(raw)) {
+      const value = written(definition, option);
+      if (value === undefined) continue;
+      const other = first.get(value);
+      if (other === undefined) {
+        first.set(value, index);
+        continue;
+      }
+      const problem = `routes[${other}] has the ${noun} ${JSON.stringify(value)} already`;
+      compilation.fault(["routes", index, option], problem, `Give each route a ${noun} of its own`);
+    }
+  }
+}
+
+function routesOf(raw: unknown): { definition: RouteDefinition; index: number }[] {
+  const list: unknown[] = Array.isArray(raw) ? raw : [];
+  return list.flatMap((item, index) => isRoute(item) ? [{ definition: item, index }] : []);
+}
+
+function isRoute(value: unknown): value is RouteDefinition {
+  return value instanceof Definition && value.kind === "route";
+}
+
+/** An option as the configuration states it, whether or not the rest of the route is sound. */
+function written(definition: RouteDefinition, option: "path" | "operationId"): string | undefined {
+  const input = Definition.inputOf(definition);
+  const value = isPlainObject(input) ? input[option] : undefined;
+  return typeof value === "string" ? value : undefined;
+}

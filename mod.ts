@@ -1,0 +1,31 @@
+/**
+ * Everything that a `gateway.config.ts` may import, and nothing else.
+ *
+ * @module
+ */
+export { defineGateway } from "./lib/gateway/define_gateway.ts";
+export type {
+  Exact,
+  GatewayContext,
+  GatewayDefinition,
+  GatewayOptions,
+} from "./lib/gateway/define_gateway.ts";
+export { env, EnvReference } from "./lib/gateway/env.ts";
+export type { EnvOptions } from "./lib/gateway/env.ts";
+export { mcpProxy } from "./lib/gateway/mcp_proxy.ts";
+export type { McpProxyOptions, OnlyOnePerRoute, PolicyRules } from "./lib/gateway/mcp_proxy.ts";
+export type {
+  CredentialPolicy,
+  OAuthPolicy,
+  RouteDefinition,
+  RoutePolicy,
+} from "./lib/gateway/definition.ts";
+export type { AdminCandidate, AdminRule, Mode } from "./lib/gateway/gateway.ts";
+export { mcpDevOAuth } from "./policies/mcp_dev_oauth.ts";
+export type { McpDevOAuthOptions } from "./policies/mcp_dev_oauth.ts";
+export { mcpOAuth } from "./policies/mcp_oauth.ts";
+export type { McpOAuthOptions } from "./policies/mcp_oauth.ts";
+export { setHeaders } from "./policies/set_headers.ts";
+export type { SetHeadersOptions } from "./policies/set_headers.ts";
+export { upstreamApiKey } from "./policies/upstream_api_key.ts";
+export type { UpstreamApiKeyOptions } from "./policies/upstream_api_key.ts";

@@ -6,6 +6,7 @@ import { type ApprovalOptions, HeadlessBrowser } from "./browser.ts";
 // What the SDKs hand over and want back differs in a stamp of v2's (`issuer`), which both keep if it is there.
 type ClientInformation = NonNullable<Awaited<ReturnType<OAuthClientProviderV2["clientInformation"]>>>;
 type Tokens = NonNullable<Awaited<ReturnType<OAuthClientProviderV2["tokens"]>>>;
+type DiscoveryState = Parameters<NonNullable<OAuthClientProviderV2["saveDiscoveryState"]>>[0];
 type ClientMetadata = OAuthClientProviderV1["clientMetadata"];
 
 /** How the client registers and who sits at the browser. */
@@ -34,7 +35,9 @@ export class HeadlessOAuthProvider implements OAuthClientProviderV1, OAuthClient
   #client: ClientInformation | undefined;
   #tokens: Tokens | undefined;
   #verifier = "";
+  #discovery: DiscoveryState | undefined;
   #callback: URL | undefined;
+  #lastCallback: URL | undefined;
 
   /** A client that nobody knows yet. */
   constructor(options: HeadlessOAuthOptions = {}) {
@@ -60,6 +63,11 @@ export class HeadlessOAuthProvider implements OAuthClientProviderV1, OAuthClient
     if (callback.searchParams.get("state") !== asked) throw new Error(`Wrong state: ${callback.search}`);
     this.#callback = undefined;
     return callback;
+  }
+
+  /** The last redirect back to this client, whether used or not. */
+  get lastCallback(): URL | undefined {
+    return this.#lastCallback;
   }
 
   /** A fresh `state` for each authorization request. */
@@ -92,6 +100,7 @@ export class HeadlessOAuthProvider implements OAuthClientProviderV1, OAuthClient
   async redirectToAuthorization(url: URL): Promise<void> {
     this.authorizationUrls.push(url);
     this.#callback = await this.browser.signInAndApprove(url, this.#approval);
+    this.#lastCallback = this.#callback;
   }
 
   /** Keeps the PKCE verifier. */
@@ -104,10 +113,21 @@ export class HeadlessOAuthProvider implements OAuthClientProviderV1, OAuthClient
     return this.#verifier;
   }
 
+  /** Keeps which authorization server was found, so that the callback is held to it. */
+  saveDiscoveryState(state: DiscoveryState): void {
+    this.#discovery = state;
+  }
+
+  /** The authorization server that was found. */
+  discoveryState(): DiscoveryState | undefined {
+    return this.#discovery;
+  }
+
   /** Forgets what the SDK found to be refused. */
   invalidateCredentials(scope: "all" | "client" | "tokens" | "verifier" | "discovery"): void {
     if (scope === "all" || scope === "client") this.#client = undefined;
     if (scope === "all" || scope === "tokens") this.#tokens = undefined;
     if (scope === "all" || scope === "verifier") this.#verifier = "";
+    if (scope === "all" || scope === "discovery") this.#discovery = undefined;
   }
 }

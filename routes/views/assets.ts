@@ -24,10 +24,10 @@ export const STYLESHEET_HASH: string = createHash("sha256").update(STYLESHEET).d
 export const STYLESHEET_PATH: string = `/assets/sallyport.${STYLESHEET_HASH}.css`;
 
 /** Path of the icon: browsers ask for it unasked, and a missing one shows as a console error. */
-export const FAVICON_PATH = "/favicon.ico";
+export const FAVICON_PATH: string = "/favicon.ico";
 
 /** The icon: the two gates of a sally port, one within the other. */
-export const FAVICON =
+export const FAVICON: string =
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#0f5f55"/>` +
   `<g fill="none" stroke-width="2.6" stroke-linecap="round"><path stroke="#fff" d="M7 25V15.5a9 9 0 0 1 18 0V25"/>` +
   `<path stroke="#7fe0cc" d="M12.6 25v-8.6a3.4 3.4 0 0 1 6.8 0V25"/></g></svg>`;

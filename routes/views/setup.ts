@@ -9,7 +9,7 @@ export interface SetupClient {
   /** Chosen by the app itself; null when it gave none. */
   readonly name: string | null;
   readonly id: string;
-  /** Host of an https client id, else of the app's `client_uri`. */
+  /** Host of the app's `client_uri`, if any; not shown for an https client id, which has a host of its own. */
   readonly host: string | null;
   /** ISO 8601, or null for a client that did not register itself here. */
   readonly registeredAt: string | null;
@@ -112,7 +112,7 @@ function facts(props: SetupPageProps, app: string): Html {
   return html`
     <dl class="facts">
       ${fact("App", html`<b><bdi>${app}</bdi></b>${clientOrigin(props.client)}`)}
-      ${fact("Sends you back to", html`<code class="host">${displayAddress(props.redirectHost)}</code>`)}
+      ${fact("Sends you back to", shownHost(props.redirectHost))}
       ${props.route ? fact("May use", routeFact(props.route)) : null}
       ${props.scopes.length > 0 ? fact("Permission", scopesFact(props.scopes)) : null}
       ${props.upstream ? fact("Account there", upstreamFact(props.upstream)) : null}
@@ -148,17 +148,23 @@ function steps(upstream: NonNullable<SetupPageProps["upstream"]>): Html {
     `;
 }
 
-/** Only an https client id proves its host (it is fetched from there); a `client_uri` is what the app says of itself. */
+/**
+ * Only an https client id proves its host, since the client's metadata was fetched from there; a `client_uri` is what the
+ * app says of itself. So the publisher is read from the id, whatever `host` says.
+ */
 function clientOrigin({ id, host, registeredAt, configured }: SetupClient): Html {
-  const shown = host === null ? null : html`<code class="host">${displayAddress(host)}</code>`;
   if (configured) return html`<small>Set up by the operator of this gateway</small>`;
-  if (shown && URL.parse(id)?.protocol === "https:") return html`<small>Published by ${shown}</small>`;
+  const published = URL.parse(id);
+  if (published?.protocol === "https:") return html`<small>Published by ${shownHost(published.host)}</small>`;
+  const claim = host === null ? "Chose this name itself" : html`Says it belongs to ${shownHost(host)}`;
   return html`
-    <small>${shown
-      ? html`Says it belongs to ${shown}, which`
-      : "Chose this name itself, which"} nobody has checked</small>
+    <small>${claim}, which nobody has checked</small>
     ${registeredAt === null ? null : html`<small>Registered ${day(registeredAt)}</small>`}
   `;
+}
+
+function shownHost(host: string): Html {
+  return html`<code class="host">${displayAddress(host)}</code>`;
 }
 
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });

@@ -59,6 +59,12 @@ Deno.test("a host counts as the publisher only when the client id is an https UR
   const claimed = await seen({ ...SETUP, client: { ...SETUP.client, id: "cl_1", name: "Claude" } });
   assert.ok(claimed.includes("Says it belongs to claude.ai, which nobody has checked"));
   assert.ok(!claimed.includes("Published by"));
+  const elsewhere = await seen({
+    ...SETUP,
+    client: { ...SETUP.client, id: "https://evil.test/client.json", host: "claude.ai" },
+    redirectHost: "evil.test",
+  });
+  assert.ok(elsewhere.includes("Published by evil.test") && !elsewhere.includes("claude.ai"));
   const unnamed = await seen({
     ...SETUP,
     client: { name: null, id: "cl_1", host: null, registeredAt: null },

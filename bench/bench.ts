@@ -1,0 +1,204 @@
+/** `deno task bench`: runs the measurements one after the other, prints one table and writes it as JSON. */
+import { stopAll } from "./child_process.ts";
+import { type Figure, table, verdict } from "./figures.ts";
+import { measureColdStart } from "./measure_cold_start.ts";
+import { measureEventDelay } from "./measure_event_delay.ts";
+import { measureFilter } from "./measure_filter.ts";
+import { measureProxy } from "./measure_proxy.ts";
+import { measureRevocation } from "./measure_revocation.ts";
+import { measureStoredGrants } from "./measure_stored_grants.ts";
+import { measureStreams } from "./measure_streams.ts";
+import { measureTokens } from "./measure_tokens.ts";
+import {
+  type Bench,
+  type BenchOptions,
+  type Cores,
+  type Measurement,
+  MEASUREMENTS,
+  parseOptions,
+  USAGE,
+} from "./options.ts";
+import { type GatewayStage, type Stage, startStub } from "./stage.ts";
+
+/** Nothing takes this long unless it hangs; the processes are stopped then, which ends it. */
+const GIVE_UP_FACTOR = 60;
+const GIVE_UP_LEAST_MS = 300_000;
+
+const NEEDS_GATEWAY: Readonly<
+  Partial<Record<Measurement, (stage: GatewayStage) => Promise<readonly Figure[]>>>
+> = {
+  filter: measureFilter,
+  tokens: measureTokens,
+  revocation: measureRevocation,
+  cold_start: measureColdStart,
+  stored_grants: measureStoredGrants,
+};
+
+const MEASURES_ALSO_WITHOUT: Readonly<
+  Partial<Record<Measurement, (stage: Stage) => Promise<readonly Figure[]>>>
+> = {
+  proxy: measureProxy,
+  streams: measureStreams,
+  event_delay: measureEventDelay,
+};
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parsed(args);
+  if (options === null) return 2;
+  if (options === "help") return await print(USAGE), 0;
+  const workDir = await Deno.makeTempDir({ prefix: "sallyport-bench-" });
+  const bench = await benchOf(options, workDir);
+  const stop = async (code: number) => {
+    await stopAll();
+    await Deno.remove(workDir, { recursive: true });
+    return code;
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, async () => Deno.exit(await stop(130)));
+  }
+  try {
+    const figures = await measureAll(bench);
+    await print(`\n${about(bench)}\n\n${table(figures)}\n`);
+    await write(bench, figures);
+    return await stop(figures.some((figure) => verdict(figure) === "MISSED") && !options.quick ? 1 : 0);
+  } catch (error) {
+    bench.progress(error instanceof Error ? error.stack ?? error.message : String(error));
+    return await stop(1);
+  }
+}
+
+/** One measurement that fails is a line of the table; the others are still worth having. */
+async function measureAll(bench: Bench): Promise<readonly Figure[]> {
+  const stub = await startStub(bench);
+  const stage: Stage = { ...bench, upstream: stub.origin, bearer: stub.bearer };
+  const figures: Figure[] = [];
+  for (const measurement of MEASUREMENTS) {
+    if (!bench.options.only.has(measurement)) continue;
+    if (measurement === "stored_grants" && bench.options.storedGrants === 0) {
+      figures.push({
+        name: "the same with many stored grants",
+        ...UNMEASURED,
+        why: "--stored-grants 1000000",
+      });
+      continue;
+    }
+    try {
+      figures.push(...await withinReason(bench.options, measure(measurement, stage)));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      bench.progress(`${measurement} failed: ${message}`);
+      figures.push({ name: measurement, ...UNMEASURED, why: message.split("\n")[0] ?? "" });
+    } finally {
+      await stopAll(stub.child);
+    }
+  }
+  return figures;
+}
+
+const UNMEASURED = { measured: null, unit: "ratio", better: "higher" } as const;
+
+function measure(measurement: Measurement, stage: Stage): Promise<readonly Figure[]> {
+  const always = MEASURES_ALSO_WITHOUT[measurement];
+  if (always !== undefined) return always(stage);
+  const { gateway } = stage;
+  const onGateway = NEEDS_GATEWAY[measurement];
+  if (gateway !== null && onGateway !== undefined) return onGateway({ ...stage, gateway });
+  return Promise.resolve([{ name: measurement, ...UNMEASURED, why: "no main.ts" }]);
+}
+
+async function withinReason<T>(
+  { rounds, seconds, storedGrants }: BenchOptions,
+  work: Promise<T>,
+): Promise<T> {
+  const limit = GIVE_UP_LEAST_MS + rounds * seconds * 1000 * GIVE_UP_FACTOR + storedGrants;
+  const watchdog = setTimeout(() => void stopAll(), limit);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(watchdog);
+  }
+}
+
+function parsed(args: readonly string[]): BenchOptions | "help" | null {
+  try {
+    return parseOptions(args);
+  } catch (error) {
+    note(error instanceof Error ? error.message : String(error));
+    return null;
+  }
+}
+
+async function benchOf(options: BenchOptions, workDir: string): Promise<Bench> {
+  const wrk = await which("wrk");
+  if (options.generator === "wrk" && wrk === null) throw new Error("--generator wrk: wrk is not installed");
+  const gateway = await Deno.realPath(options.gateway).catch(() => null);
+  return {
+    options,
+    workDir,
+    cores: await pinnable(),
+    generator: wrk === null || options.generator === "own" ? "own" : "wrk",
+    nginx: await which("nginx"),
+    gateway,
+    progress: note,
+  };
+}
+
+/** The first two cores, unless there is only one or nothing to pin with; this process goes to the load's core. */
+async function pinnable(): Promise<Cores | null> {
+  if (navigator.hardwareConcurrency < 2 || await which("taskset") === null) return null;
+  const cores = { target: 0, load: 1 };
+  const self = new Deno.Command("taskset", {
+    args: ["-a", "-cp", String(cores.load), String(Deno.pid)],
+    stdout: "null",
+  });
+  return (await self.output()).success ? cores : null;
+}
+
+async function which(program: string): Promise<string | null> {
+  for (const dir of [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"]) {
+    const path = `${dir}/${program}`;
+    if (dir !== "" && await Deno.stat(path).then((file) => file.isFile, () => false)) return path;
+  }
+  return null;
+}
+
+function about({ options, cores, generator, nginx }: Bench): string {
+  const pinned = cores === null
+    ? "not pinned (needs taskset and two cores)"
+    : `target on core ${cores.target}, load and stub on core ${cores.load}`;
+  return `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores, ${pinned}; ` +
+    `load: ${generator}; nginx: ${nginx === null ? "not present" : "present"};\n` +
+    `${options.rounds} interleaved rounds of ${options.seconds} s; medians, in parentheses lowest and highest round; ` +
+    `upstream credential of ${options.bearerBytes} bytes`;
+}
+
+async function write(bench: Bench, figures: readonly Figure[]): Promise<void> {
+  const at = new Date().toISOString();
+  const { rounds, seconds, quick, bearerBytes, gatewayLog, storedGrants } = bench.options;
+  const report = {
+    at,
+    deno: Deno.version.deno,
+    os: Deno.build.os,
+    arch: Deno.build.arch,
+    cores: navigator.hardwareConcurrency,
+    pinned: bench.cores,
+    generator: bench.generator,
+    options: { rounds, seconds, quick, bearerBytes, gatewayLog, storedGrants },
+    figures: figures.map((figure) => ({ ...figure, verdict: verdict(figure) })),
+  };
+  const dir = new URL("./results/", import.meta.url);
+  await Deno.mkdir(dir, { recursive: true });
+  const json = JSON.stringify(report, null, 2) + "\n";
+  await Deno.writeTextFile(new URL(`${at.replaceAll(":", "-")}.json`, dir), json);
+  await Deno.writeTextFile(new URL("latest.json", dir), json);
+}
+
+function note(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+async function print(text: string): Promise<void> {
+  await Deno.stdout.write(new TextEncoder().encode(text));
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

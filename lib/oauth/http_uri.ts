@@ -44,7 +44,7 @@ export function parseHttpUri(text: string): HttpUri | null {
   const url = new URL(text);
   const written = authority.toLowerCase();
   const defaultPort = url.protocol === "https:" ? ":443" : ":80";
-  if (url.username !== "" || url.password !== "" || authority.includes("@")) return null;
+  // User information never survives this comparison either, since it is no part of `host`.
   if (written !== url.host && written !== url.host + defaultPort) return null;
   return {
     scheme: scheme.toLowerCase() === "https" ? "https" : "http",

@@ -19,7 +19,7 @@ export interface BearerChallenge {
 export function bearerChallenge(challenge: BearerChallenge): string {
   const { resourceMetadata, scope, error, description } = challenge;
   const parameters = [
-    quoted("resource_metadata", resourceMetadata.replaceAll(" ", "")),
+    quoted("resource_metadata", resourceMetadata),
     scope === undefined ? null : quoted("scope", scope),
     error === undefined ? null : quoted("error", error),
     description === undefined ? null : quoted("error_description", description.replaceAll("=", ":")),

@@ -241,6 +241,21 @@ Deno.test("`parseClientMetadata()` keeps each method we have as it was stated (A
   assert.equal(parse(keyed).jwksUri, "https://good.example/jwks.json");
 });
 
+Deno.test("names are cleaned for the consent page, and HTML in them stays text (B2 023, 024)", () => {
+  const metadata = parse({
+    client_name: "\u202eClaude\u200b\nby gw.test\0",
+    software_id: "\u200bid",
+    software_version: " 1\u2060.0 ",
+  });
+  assert.equal(metadata.clientName, "Claude by gw.test");
+  assert.equal(metadata.softwareId, "id");
+  assert.equal(metadata.softwareVersion, "1.0");
+  assert.equal(parse({ client_name: "a".repeat(2048) }).clientName, "a".repeat(100));
+  assert.equal(parse({ client_name: "\u200b" }).clientName, null);
+  const html = "<img src=x onerror=alert(1)>";
+  assert.equal(parse({ client_name: html }).clientName, html);
+});
+
 Deno.test("`application_type` decides nothing (AS-47)", () => {
   const redirect_uris = ["cursor://x/cb", "http://localhost/cb", CALLBACK];
   for (const [stated, kept] of [["web", "web"], ["native", "native"], ["service", null], [undefined, null]]) {

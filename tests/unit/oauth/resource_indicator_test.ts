@@ -68,7 +68,7 @@ Deno.test("`canonicalResource()` refuses what is no resource URI of ours (AS-20,
 });
 
 Deno.test("`canonicalResource()` reads no path as another route (B1 009, B12 178)", async (t) => {
-  const tricks = [
+  const dotted = [
     "https://gw.test/beta/../alpha",
     "https://gw.test/./alpha",
     "https://gw.test/alpha/.",
@@ -77,6 +77,11 @@ Deno.test("`canonicalResource()` reads no path as another route (B1 009, B12 178
     "https://gw.test/beta/.%2E/alpha",
     "https://gw.test/beta%2f..%2falpha",
     "https://gw.test/beta%5c..%5calpha",
+    "https://gw.test/alpha%2Fbeta",
+    "https://gw.test/alpha/%2e",
+  ];
+  for (const value of dotted) await t.step(value, () => assert.equal(canonicalResource(value), null));
+  const tricks = [
     "https://gw.test/%61lpha",
     "https://gw.test/alpha//",
     "https://gw.test//alpha",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { extractWWWAuthenticateParams as extractV2 } from "@modelcontextprotocol/client";
 import { extractWWWAuthenticateParams as extractV1 } from "@modelcontextprotocol/sdk/client/auth.js";
-import { protectedResourceRequest, WWWAuthenticateChallengeError } from "@panva/oauth4webapi";
+import { customFetch, protectedResourceRequest, WWWAuthenticateChallengeError } from "@panva/oauth4webapi";
 import { bearerChallenge } from "../../../lib/oauth/www_authenticate.ts";
 
 const METADATA = "https://gw.test/.well-known/oauth-protected-resource/alpha";
@@ -19,7 +19,7 @@ async function strictly(challenge: string) {
     undefined,
     null,
     {
-      [(await import("@panva/oauth4webapi")).customFetch]: () => Promise.resolve(answer(challenge)),
+      [customFetch]: () => Promise.resolve(answer(challenge)),
     },
   ).then(() => null, (error: unknown) => error);
   assert.ok(error instanceof WWWAuthenticateChallengeError);

@@ -1,5 +1,6 @@
 /** `@modelcontextprotocol/sdk` 1.x through the gateway. */
 import assert from "node:assert/strict";
+// @ts-types="@modelcontextprotocol/sdk/types"
 import { CreateMessageRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { close, connectV1 } from "../support/clients.ts";
 import { HeadlessOAuthProvider } from "../support/oauth_client_provider.ts";
@@ -43,7 +44,7 @@ Deno.test("SDK v1 answers a question that the upstream asks in the middle of a c
         };
       });
       const { tools } = await connection.client.listTools();
-      assert.ok(tools.some((tool: { name: string }) => tool.name === "trigger-sampling-request"));
+      assert.ok(tools.some((tool) => tool.name === "trigger-sampling-request"));
       const { content } = await connection.client.callTool({
         name: "trigger-sampling-request",
         arguments: { prompt: "Say something", maxTokens: 20 },

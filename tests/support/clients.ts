@@ -1,6 +1,9 @@
 /** The two official MCP client SDKs, connected (through OAuth where asked) and closed so that nothing leaks. */
-import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client";
+// SDK v1 declares its subpaths' types where TypeScript looks only if the name has no extension.
+// @ts-types="@modelcontextprotocol/sdk/client/auth"
 import { UnauthorizedError as UnauthorizedErrorV1 } from "@modelcontextprotocol/sdk/client/auth.js";
+// @ts-types="@modelcontextprotocol/sdk/client/streamableHttp"
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import {
   Client as ClientV2,
@@ -15,7 +18,7 @@ export interface ConnectOptions {
   /** Authorizes the client where the server asks for it; without it, a 401 is thrown. */
   readonly oauth?: HeadlessOAuthProvider;
   /** Declared client capabilities. */
-  readonly capabilities?: NonNullable<ConstructorParameters<typeof ClientV1>[1]>["capabilities"];
+  readonly capabilities?: NonNullable<ConstructorParameters<typeof ClientV2>[1]>["capabilities"];
 }
 
 /** A connected client of SDK v1. */

@@ -1,4 +1,6 @@
 /** The OAuth side of an MCP client for both official SDKs: state in memory, a headless browser instead of a person. */
+// SDK v1 declares its subpaths' types where TypeScript looks only if the name has no extension.
+// @ts-types="@modelcontextprotocol/sdk/client/auth"
 import type { OAuthClientProvider as OAuthClientProviderV1 } from "@modelcontextprotocol/sdk/client/auth.js";
 import type { OAuthClientProvider as OAuthClientProviderV2 } from "@modelcontextprotocol/client";
 import { type ApprovalOptions, HeadlessBrowser } from "./browser.ts";

@@ -1,5 +1,5 @@
 /** `deno task bench`: runs the measurements one after the other, prints one table and writes it as JSON. */
-import { stopAll } from "./child_process.ts";
+import { shutDown, stopAll } from "./child_process.ts";
 import { type Figure, table, verdict } from "./figures.ts";
 import { measureColdStart } from "./measure_cold_start.ts";
 import { measureEventDelay } from "./measure_event_delay.ts";
@@ -19,6 +19,9 @@ import {
   USAGE,
 } from "./options.ts";
 import { type GatewayStage, type Stage, startStub } from "./stage.ts";
+
+/** Load average beyond which somebody else is using the cores. */
+const BUSY = 0.5;
 
 /** Nothing takes this long unless it hangs; the processes are stopped then, which ends it. */
 const GIVE_UP_FACTOR = 60;
@@ -49,8 +52,9 @@ async function main(args: readonly string[]): Promise<number> {
   const workDir = await Deno.makeTempDir({ prefix: "sallyport-bench-" });
   const bench = await benchOf(options, workDir);
   const stop = async (code: number) => {
-    await stopAll();
-    await Deno.remove(workDir, { recursive: true });
+    await shutDown();
+    // A second call, or a file written at the last moment: what is left is in the system's temporary directory.
+    await Deno.remove(workDir, { recursive: true }).catch(() => {});
     return code;
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -139,6 +143,7 @@ async function benchOf(options: BenchOptions, workDir: string): Promise<Bench> {
     generator: wrk === null || options.generator === "own" ? "own" : "wrk",
     nginx: await which("nginx"),
     gateway,
+    load: Deno.loadavg()[0] ?? 0,
     progress: note,
   };
 }
@@ -162,14 +167,17 @@ async function which(program: string): Promise<string | null> {
   return null;
 }
 
-function about({ options, cores, generator, nginx }: Bench): string {
+function about({ options, cores, generator, nginx, load }: Bench): string {
   const pinned = cores === null
     ? "not pinned (needs taskset and two cores)"
     : `target on core ${cores.target}, load and stub on core ${cores.load}`;
   return `Deno ${Deno.version.deno}, ${Deno.build.os} ${Deno.build.arch}, ${navigator.hardwareConcurrency} cores, ${pinned}; ` +
     `load: ${generator}; nginx: ${nginx === null ? "not present" : "present"};\n` +
     `${options.rounds} interleaved rounds of ${options.seconds} s; medians, in parentheses lowest and highest round; ` +
-    `upstream credential of ${options.bearerBytes} bytes`;
+    `upstream credential of ${options.bearerBytes} bytes` +
+    (load > BUSY
+      ? `\nThe machine was busy (load average ${load.toFixed(1)}): do not quote these figures`
+      : "");
 }
 
 async function write(bench: Bench, figures: readonly Figure[]): Promise<void> {
@@ -182,6 +190,7 @@ async function write(bench: Bench, figures: readonly Figure[]): Promise<void> {
     arch: Deno.build.arch,
     cores: navigator.hardwareConcurrency,
     pinned: bench.cores,
+    loadAverageAtStart: bench.load,
     generator: bench.generator,
     options: { rounds, seconds, quick, bearerBytes, gatewayLog, storedGrants },
     figures: figures.map((figure) => ({ ...figure, verdict: verdict(figure) })),

@@ -23,11 +23,18 @@ export interface ChildCommand {
 }
 
 const running = new Set<Child>();
+let shuttingDown = false;
 const STDERR_KEPT = 4000;
 
 /** Stops every process that is still running, but for `spared`. */
 export async function stopAll(spared?: Child): Promise<void> {
   await Promise.all([...running].filter((child) => child !== spared).map((child) => child.stop()));
+}
+
+/** Stops every process, and none is started any more. */
+export async function shutDown(): Promise<void> {
+  shuttingDown = true;
+  await stopAll();
 }
 
 /** Starts `what` and waits until `ready` answers true, for at most `timeoutMs`; throws with its last words otherwise. */
@@ -109,6 +116,7 @@ export async function accepts(port: number): Promise<boolean> {
 }
 
 function command(bench: Pick<Bench, "cores">, what: ChildCommand, stdout: "null" | "piped"): Deno.Command {
+  if (shuttingDown) throw new Error("the run is being ended");
   const options = {
     clearEnv: true,
     env: { ...inherited(), ...what.env },

@@ -95,11 +95,17 @@ function figures(samples: ReadonlyMap<string, readonly Sample[]>): readonly Figu
     against(TARGETS.ratio16, ratio(16)),
     against(TARGETS.cpu64, pairs(64).map(({ full, bare }) => difference(full.cpuUs, bare.cpuUs))),
     against(TARGETS.p50c1, pairs(1).map(({ full, bare }) => full.p50Us - bare.p50Us)),
+    ...(pairs(64).length === 0
+      ? []
+      : [ofRounds(BY_CPU, pairs(64).map(({ full, bare }) => ratioOf(bare.cpuUs, full.cpuUs)))]),
     ...(["full path", "pass-through", "nginx"] as const).flatMap((name) =>
       references(name, (c) => of(name, c))
     ),
   ];
 }
+
+/** What the first ratio would be if the core did nothing else: steadier than it on a busy machine. */
+const BY_CPU = { name: "the same by CPU time, c=64", unit: "ratio", better: "higher" } as const;
 
 function references(name: string, of: (connections: number) => readonly Sample[]): readonly Figure[] {
   if (of(64).length === 0) {
@@ -122,4 +128,8 @@ function references(name: string, of: (connections: number) => readonly Sample[]
 
 function difference(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : a - b;
+}
+
+function ratioOf(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a / b;
 }

@@ -49,6 +49,8 @@ export interface Bench {
   readonly nginx: string | null;
   /** Absolute path of the gateway's `main.ts`, or `null` when there is none. */
   readonly gateway: string | null;
+  /** Load average of the last minute when the run began: what else the machine was doing. */
+  readonly load: number;
   /** Tells the person who waits what is going on. */
   readonly progress: (line: string) => void;
 }

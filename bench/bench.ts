@@ -57,11 +57,16 @@ async function main(args: readonly string[]): Promise<number> {
     await Deno.remove(workDir, { recursive: true }).catch(() => {});
     return code;
   };
+  const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, async () => Deno.exit(await stop(130)));
+    Deno.addSignalListener(signal, async () => {
+      interrupted.abort();
+      Deno.exit(await stop(130));
+    });
   }
   try {
-    const figures = await measureAll(bench);
+    const figures = await measureAll(bench, interrupted.signal);
+    if (interrupted.signal.aborted) return await stop(130);
     await print(`\n${about(bench)}\n\n${table(figures)}\n`);
     await write(bench, figures);
     return await stop(figures.some((figure) => verdict(figure) === "MISSED") && !options.quick ? 1 : 0);
@@ -72,11 +77,12 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** One measurement that fails is a line of the table; the others are still worth having. */
-async function measureAll(bench: Bench): Promise<readonly Figure[]> {
+async function measureAll(bench: Bench, interrupted: AbortSignal): Promise<readonly Figure[]> {
   const stub = await startStub(bench);
   const stage: Stage = { ...bench, upstream: stub.origin, bearer: stub.bearer };
   const figures: Figure[] = [];
   for (const measurement of MEASUREMENTS) {
+    if (interrupted.aborted) break;
     if (!bench.options.only.has(measurement)) continue;
     if (measurement === "stored_grants" && bench.options.storedGrants === 0) {
       figures.push({

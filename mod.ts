@@ -9,6 +9,7 @@ export type {
   GatewayContext,
   GatewayDefinition,
   GatewayOptions,
+  NoSuchOption,
 } from "./lib/gateway/define_gateway.ts";
 export { env, EnvReference } from "./lib/gateway/env.ts";
 export type { EnvOptions } from "./lib/gateway/env.ts";
@@ -21,6 +22,7 @@ export type {
   RoutePolicy,
 } from "./lib/gateway/definition.ts";
 export type { AdminCandidate, AdminRule, Mode } from "./lib/gateway/gateway.ts";
+export type { Text } from "./lib/gateway/options.ts";
 export { mcpDevOAuth } from "./policies/mcp_dev_oauth.ts";
 export type { McpDevOAuthOptions } from "./policies/mcp_dev_oauth.ts";
 export { mcpOAuth } from "./policies/mcp_oauth.ts";

@@ -9,7 +9,7 @@ import {
 import type { OAuthSettings } from "../lib/gateway/gateway.ts";
 import { isLoopbackBind } from "../lib/gateway/network_address.ts";
 import { loginTiming, oauthSettings, sharedOAuthOptions } from "../lib/gateway/oauth_options.ts";
-import { list, text } from "../lib/gateway/options.ts";
+import { text } from "../lib/gateway/options.ts";
 
 const schema = z.strictObject({
   /** Who may sign in: one user signs in at once, several are offered in a list. */
@@ -22,8 +22,11 @@ const schema = z.strictObject({
   browserLoginOverrides: z.strictObject(loginTiming).prefault({}),
 });
 
+/** @internal */
+type Input = z.input<typeof schema>;
+
 /** Options of {@linkcode mcpDevOAuth}. */
-export interface McpDevOAuthOptions extends z.input<typeof schema> {}
+export interface McpDevOAuthOptions extends Input {}
 
 const spec: DefinitionSpec<typeof schema, OAuthSettings> = {
   builder: "mcpDevOAuth",

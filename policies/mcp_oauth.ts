@@ -49,8 +49,11 @@ const schema = z.strictObject({
   ...sharedOAuthOptions,
 });
 
+/** @internal */
+type Input = z.input<typeof schema>;
+
 /** Options of {@linkcode mcpOAuth}. */
-export interface McpOAuthOptions extends z.input<typeof schema> {}
+export interface McpOAuthOptions extends Input {}
 
 const spec: DefinitionSpec<typeof schema, OAuthSettings> = {
   builder: "mcpOAuth",

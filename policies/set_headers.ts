@@ -11,8 +11,11 @@ import { secret } from "../lib/gateway/options.ts";
 
 const schema = z.record(z.string(), secret({ expected: "a header value", check: headerValueProblem }));
 
+/** @internal */
+type Input = z.input<typeof schema>;
+
 /** Header names and values. Values are treated as secrets. */
-export interface SetHeadersOptions extends z.input<typeof schema> {}
+export interface SetHeadersOptions extends Input {}
 
 const spec: DefinitionSpec<typeof schema, RoutePolicyPart> = {
   builder: "setHeaders",

@@ -21,8 +21,11 @@ const schema = z.strictObject({
   value: secret({ expected: "the upstream's key", check: headerValueProblem }),
 });
 
+/** @internal */
+type Input = z.input<typeof schema>;
+
 /** Options of {@linkcode upstreamApiKey}. */
-export interface UpstreamApiKeyOptions extends z.input<typeof schema> {}
+export interface UpstreamApiKeyOptions extends Input {}
 
 const spec: DefinitionSpec<typeof schema, RoutePolicyPart> = {
   builder: "upstreamApiKey",

@@ -11,7 +11,6 @@ import {
 } from "./definition.ts";
 import { EnvReference } from "./env.ts";
 import { faultsOf, pathOf, valueAt } from "./issues.ts";
-import { Secret } from "../runtime/secret.ts";
 
 /** One value of the resolved configuration, as `describe` prints it. */
 export interface Setting {
@@ -89,23 +88,19 @@ export class Compilation implements OptionReader {
         ...(isVariableName(name) ? MISSING_VARIABLE : BAD_VARIABLE_NAME),
       });
     }
+    const names = new Map(variables.map((each) => [formatPath([...path, ...each.path]), each.name]));
     const parsed = schema.safeParse(holder.value);
     if (parsed.success) {
-      this.#record(
-        parsed.data,
-        path,
-        new Map(variables.map((v) => [formatPath([...path, ...v.path]), v.name])),
-      );
+      this.#record(parsed.data, path, names);
       return missing.length === 0 ? { options: parsed.data } : null;
     }
-    const silent = new Set(missing.map((variable) => formatPath(variable.path)));
-    const names = new Map(variables.map((variable) => [formatPath(variable.path), variable.name]));
+    const silent = new Set(missing.map((each) => formatPath([...path, ...each.path])));
     for (const fault of faultsOf(parsed.error.issues, { schema, input: holder.value })) {
-      const key = formatPath(fault.path);
-      if (silent.has(key) && !fault.unknown) continue;
-      const variable = names.get(key);
+      const place = formatPath([...path, ...fault.path]);
+      if (silent.has(place) && !fault.unknown) continue;
+      const variable = names.get(place);
       this.faults.push({
-        path: formatPath([...path, ...fault.path]),
+        path: place,
         ...(variable === undefined ? {} : { variable }),
         problem: fault.problem,
         mend: fault.mend,
@@ -114,7 +109,9 @@ export class Compilation implements OptionReader {
     // Unknown options are reported; without them the rules across the known ones can still be checked.
     const known = withoutUnknown(holder.value, parsed.error.issues);
     const again = known === undefined ? undefined : schema.safeParse(known);
-    return again?.success && missing.length === 0 ? { options: again.data } : null;
+    if (!again?.success || missing.length > 0) return null;
+    this.#record(again.data, path, names);
+    return { options: again.data };
   }
 
   contextAt(path: ConfigPath): CompileContext {
@@ -143,18 +140,24 @@ export class Compilation implements OptionReader {
     );
   }
 
-  #record(value: unknown, path: ConfigPath, variables: ReadonlyMap<string, string>): void {
-    const key = formatPath(path);
+  /** Notes every value below `path`; a list of plain values stays one setting. */
+  #record(
+    value: unknown,
+    path: ConfigPath,
+    names: ReadonlyMap<string, string>,
+    from: string | null = null,
+  ): void {
+    const variable = names.get(formatPath(path)) ?? from;
     if (Array.isArray(value) && value.some((item) => typeof item === "object" && item !== null)) {
-      value.forEach((item, index) => this.#record(item, [...path, index], variables));
+      value.forEach((item, index) => this.#record(item, [...path, index], names, variable));
     } else if (isPlainObject(value)) {
-      for (const [name, item] of Object.entries(value)) this.#record(item, [...path, name], variables);
+      for (const [name, item] of Object.entries(value)) this.#record(item, [...path, name], names, variable);
     } else if (value !== undefined) {
-      const inList = Array.isArray(value)
-        ? value.flatMap((_, index) => variables.get(formatPath([...path, index])) ?? [])
+      const within = Array.isArray(value)
+        ? value.flatMap((_, index) => names.get(formatPath([...path, index])) ?? [])
         : [];
-      const variable = variables.get(key) ?? (inList.length === 0 ? null : inList.join(", "));
-      if (value instanceof Secret || !isDefinition(value)) this.settings.push({ path: key, value, variable });
+      const origin = within.length === 0 ? variable : within.join(", ");
+      this.settings.push({ path: formatPath(path), value, variable: origin });
     }
   }
 }
@@ -170,10 +173,6 @@ const BAD_VARIABLE_NAME = {
 
 function isVariableName(name: unknown): boolean {
   return typeof name === "string" && /^[A-Za-z_]\w*$/.test(name);
-}
-
-function isDefinition(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "builder" in value;
 }
 
 function fillPlaceholders(

@@ -112,8 +112,11 @@ export const gatewayOptions = z.strictObject({
   }).prefault({}),
 });
 
+/** @internal */
+type Input = Omit<z.input<typeof gatewayOptions>, "oauth" | "routes">;
+
 /** Options of {@linkcode defineGateway}. */
-export interface GatewayOptions extends Omit<z.input<typeof gatewayOptions>, "oauth" | "routes"> {
+export interface GatewayOptions extends Input {
   /** Who signs in, and how: exactly one OAuth policy, which every route has. */
   oauth: OAuthPolicy;
   /** The MCP servers behind the gateway: at least one. */
@@ -129,6 +132,7 @@ export interface GatewayContext {
 /** What {@linkcode defineGateway} returns, and a configuration module exports by default. */
 export type GatewayDefinition = Definition<"gateway", never>;
 
+/** @internal */
 type Leaf =
   | string
   | number
@@ -138,25 +142,34 @@ type Leaf =
   | EnvReference
   | Definition
   | ((...args: never[]) => unknown);
+/** @internal */
 type KeysOf<Shape> = Shape extends unknown ? keyof Shape : never;
+/** @internal */
 type ValueOf<Shape, Key> = Shape extends unknown ? Key extends keyof Shape ? Shape[Key] : never : never;
 
+/** What the types say about an option that does not exist. */
+export interface NoSuchOption {
+  /** Nothing can be assigned to it. */
+  readonly "there is no such option": never;
+}
+
 /**
- * `Given` with every option that `Shape` does not know turned into `never`. TypeScript looks for unknown options in
+ * `Given` with every option that `Shape` does not know turned into {@linkcode NoSuchOption}. TypeScript looks for unknown options in
  * an object literal, but not in one that an arrow function returns: this does it there too.
  */
 export type Exact<Given, Shape> = Given extends Leaf | readonly unknown[] ? Given : {
   readonly [Key in keyof Given]: Key extends KeysOf<Shape>
     ? Exact<Given[Key], Exclude<ValueOf<Shape, Key>, Leaf | readonly unknown[]>>
-    : never;
+    : NoSuchOption;
 };
 
-/** Describes a gateway. The object itself may be given, or a function that returns it for a mode. */
-export function defineGateway(options: GatewayOptions): GatewayDefinition;
+/**
+ * Describes a gateway: who signs in, and which MCP servers are behind it. A function may be given instead, for a
+ * configuration that differs between development and production.
+ */
 export function defineGateway<const Options extends GatewayOptions>(
-  options: (context: GatewayContext) => Options & Exact<Options, GatewayOptions>,
-): GatewayDefinition;
-export function defineGateway(options: unknown): GatewayDefinition {
+  options: GatewayOptions | ((context: GatewayContext) => Options & Exact<Options, GatewayOptions>),
+): GatewayDefinition {
   return new Definition("gateway", { builder: "defineGateway" }, {
     input: options,
     compile() {

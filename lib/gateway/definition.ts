@@ -51,7 +51,11 @@ let open: <Compiled>(
   path: ConfigPath,
 ) => Compiled | null;
 
-/** The value that a builder returns. Its options are private: printing it shows the builder's name only. */
+/**
+ * The value that a builder returns. Its options are private: printing it shows the builder's name only.
+ *
+ * @internal
+ */
 export class Definition<Kind extends string = string, Compiled = unknown> {
   readonly kind: Kind;
   readonly builder: string;
@@ -136,7 +140,11 @@ function frozenCopy(value: unknown, depth: number): unknown {
   return Object.freeze(Object.fromEntries(entries));
 }
 
-/** What one route policy contributes to its route. */
+/**
+ * What one route policy contributes to its route.
+ *
+ * @internal
+ */
 export type RoutePolicyPart =
   | { readonly kind: "credential"; readonly credential: UpstreamCredential }
   | { readonly kind: "headers"; readonly headers: readonly (readonly [string, Secret])[] };

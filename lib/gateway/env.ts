@@ -8,9 +8,11 @@ export interface EnvOptions {
 
 /** A lazy reference to an environment variable; it is resolved once, when the gateway starts. */
 export class EnvReference {
+  /** The variable's name. */
   readonly name: string;
   readonly #fallback: string | undefined;
 
+  /** Use {@linkcode env}. */
   constructor(name: string, options: EnvOptions = {}) {
     this.name = name;
     this.#fallback = options.default;
@@ -23,18 +25,22 @@ export class EnvReference {
     return value === undefined || value === "" ? this.#fallback : value;
   }
 
+  /** `env(NAME)`, never the value. */
   toString(): string {
     return `env(${this.name})`;
   }
 
+  /** `env(NAME)`, never the value. */
   toJSON(): string {
     return this.toString();
   }
 
+  /** `env(NAME)`, never the value. */
   [Symbol.for("Deno.customInspect")](): string {
     return this.toString();
   }
 
+  /** `env(NAME)`, never the value. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }

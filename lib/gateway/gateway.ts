@@ -34,9 +34,13 @@ export type AdminRule = (identity: AdminCandidate) => boolean;
 
 /** What an {@linkcode AdminRule} may look at. */
 export interface AdminCandidate {
+  /** The identity provider that vouches for the user. */
   readonly issuer: string;
+  /** What that provider calls the user. */
   readonly subject: string;
+  /** `null` when the provider gave none. */
   readonly email: string | null;
+  /** Whether the provider says that the address is the user's. */
   readonly emailVerified: boolean;
 }
 
@@ -61,7 +65,11 @@ export interface Limits {
   readonly tokenRequestsPerMinute: number;
 }
 
-/** The one OAuth policy, resolved. */
+/**
+ * The one OAuth policy, resolved.
+ *
+ * @internal
+ */
 export interface OAuthSettings {
   readonly login: LocalLogin | OidcLogin;
   /** Lifetime of an unfinished login or authorization, in seconds. */
@@ -123,7 +131,11 @@ export interface IdJagIssuer {
   readonly subjectMapping: "issuer-subject" | "email";
 }
 
-/** One `mcpProxy`, resolved. */
+/**
+ * One `mcpProxy`, resolved.
+ *
+ * @internal
+ */
 export interface Route {
   /** Literal path, starts with `/`, no trailing slash. */
   readonly path: string;

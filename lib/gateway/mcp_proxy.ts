@@ -81,12 +81,13 @@ export const routeOptions = z.strictObject({
   }).prefault({}),
 });
 
-const routeSchema = routeOptions.extend({
+const routeSchema = z.strictObject({
   path: text({
     expected: 'a literal path that starts with "/"',
     example: "/mcp/linear",
     check: literalPathProblem,
   }),
+  ...routeOptions.shape,
   policies: list(definition<RoutePolicy["kind"], RoutePolicyPart>(["credential", "headers"], {
     expected: "a route policy, such as upstreamApiKey(…) or setHeaders(…)",
   })).default([]),
@@ -94,6 +95,7 @@ const routeSchema = routeOptions.extend({
 
 /** What the types say when a route has two policies of which it may have one. */
 export interface OnlyOnePerRoute {
+  /** The rule, as it shows in the compiler's message. */
   readonly "a route takes at most one credential policy": never;
 }
 
@@ -105,9 +107,12 @@ export type PolicyRules<Policies extends readonly unknown[], Seen = never> = Pol
   : PolicyRules<Rest, Seen>
   : unknown;
 
+/** @internal */
+type Input = z.input<typeof routeOptions>;
+
 /** Options of {@linkcode mcpProxy}. */
 export interface McpProxyOptions<Policies extends readonly RoutePolicy[] = readonly RoutePolicy[]>
-  extends z.input<typeof routeOptions> {
+  extends Input {
   /** At most one credential policy; their order does not matter. */
   policies?: Policies & PolicyRules<Policies>;
 }

@@ -1,0 +1,103 @@
+/** The environment that `main.ts` runs in: contract section 1. Faults are collected, to be reported with those of the configuration. */
+import type { EventLevel } from "../observability/events.ts";
+import { NEW_KEY_COMMAND } from "../crypto/keyring.ts";
+import type { ConfigFault } from "./config_error.ts";
+
+const LEVELS: readonly EventLevel[] = ["debug", "info", "warn", "error"];
+
+/** Where the store is. */
+export type StoreLocation =
+  /** A SQLite file; its folder is made if it is missing. */
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "memory" }
+  /** KV Connect. */
+  | { readonly kind: "url"; readonly url: string }
+  /** Deno Deploy: the database that is assigned to the app. */
+  | { readonly kind: "platform" };
+
+/** The environment, read once. */
+export interface Environment {
+  readonly development: boolean;
+  readonly configPath: string;
+  readonly hostname: string;
+  readonly port: number;
+  readonly publicUrl: string | undefined;
+  readonly store: StoreLocation;
+  /** `undefined` in development: a key ring is kept beside the data. */
+  readonly keyRing: string | undefined;
+  readonly logLevel: EventLevel;
+}
+
+/** Reads the variables of contract section 1; what is wrong with them is added to `faults`. */
+export function readEnvironment(
+  read: (name: string) => string | undefined,
+  options: { readonly development: boolean; readonly faults: ConfigFault[] },
+): Environment {
+  const { development, faults } = options;
+  const get = (name: string) => read(name) || undefined;
+  const onDeploy = get("DENO_DEPLOYMENT_ID") !== undefined;
+  const keyRing = get("GATEWAY_ENCRYPTION_KEYS");
+  if (keyRing === undefined && !development) {
+    faults.push({
+      path: "key ring",
+      variable: "GATEWAY_ENCRYPTION_KEYS",
+      problem: "There is no key ring, so nothing could be stored encrypted",
+      mend: `Set it to k1:<key>, where the key comes from: ${NEW_KEY_COMMAND}`,
+    });
+  }
+  return {
+    development,
+    configPath: get("GATEWAY_CONFIG") ?? "./gateway.config.ts",
+    // A platform that runs the app routes to it from outside; everywhere else the default is this machine only.
+    hostname: get("GATEWAY_HOST") ?? (onDeploy ? "0.0.0.0" : "127.0.0.1"),
+    port: readPort(get, faults),
+    publicUrl: get("GATEWAY_PUBLIC_URL"),
+    store: readStore(get("GATEWAY_KV"), onDeploy, faults),
+    keyRing,
+    logLevel: readLevel(get("GATEWAY_LOG"), faults),
+  };
+}
+
+function readPort(get: (name: string) => string | undefined, faults: ConfigFault[]): number {
+  const variable = get("GATEWAY_PORT") === undefined ? "PORT" : "GATEWAY_PORT";
+  const text = get(variable);
+  if (text === undefined) return 9000;
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  faults.push({
+    path: "port",
+    variable,
+    problem: `"${text.slice(0, 40)}" is not a port number`,
+    mend: "Give a number from 1 to 65535 (0 picks a free one)",
+  });
+  return 9000;
+}
+
+function readStore(text: string | undefined, onDeploy: boolean, faults: ConfigFault[]): StoreLocation {
+  if (text === undefined) return onDeploy ? { kind: "platform" } : { kind: "file", path: ".data/gateway.kv" };
+  if (text === ":memory:") return { kind: "memory" };
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { kind: "file", path: text };
+  const url = URL.parse(text);
+  const loopback = url !== null && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  if (url?.protocol !== "https:" && !(url?.protocol === "http:" && loopback)) {
+    faults.push({
+      path: "store",
+      variable: "GATEWAY_KV",
+      problem: "A KV Connect URL has to be https (http on loopback only)",
+      mend: 'Give such a URL, a file path, or ":memory:"',
+    });
+  }
+  return { kind: "url", url: text };
+}
+
+function readLevel(text: string | undefined, faults: ConfigFault[]): EventLevel {
+  const level = LEVELS.find((known) => known === (text ?? "info"));
+  if (level !== undefined) return level;
+  faults.push({
+    path: "log level",
+    variable: "GATEWAY_LOG",
+    problem: `"${text?.slice(0, 40)}" is not a log level`,
+    mend: `Give one of: ${LEVELS.join(", ")}`,
+  });
+  return "info";
+}

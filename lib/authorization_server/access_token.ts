@@ -11,6 +11,8 @@ const ACCESS_TOKEN = /^at_[A-Za-z0-9_-]{43}$/;
 
 /** What a valid access token allows. Resource and operation are still to be compared with the route at hand. */
 export interface Verdict {
+  /** Hash of the token: its name in revocations. */
+  readonly tokenId: string;
   readonly grantId: string;
   readonly clientId: string;
   readonly userId: string;
@@ -79,8 +81,9 @@ export class AccessTokenVerifier {
       if (token === null) return null;
       grantId = token.value.grantId;
       if (await store.get(grants, grantId) === null || revoked) return null;
-      this.#remember(tokenHash, { verdict: token.value, readAt: clock.now() });
-      return token.value;
+      const verdict: Verdict = { tokenId: tokenHash, ...token.value };
+      this.#remember(tokenHash, { verdict, readAt: clock.now() });
+      return verdict;
     } finally {
       stop();
     }

@@ -4,7 +4,6 @@ import type { ClientMetadata } from "../oauth/client_metadata.ts";
 import type { Secret } from "../runtime/secret.ts";
 import type { Services } from "../services.ts";
 import { type ClientRecord, clients } from "../store/schema.ts";
-import type { Entry } from "../store/store.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -31,6 +30,10 @@ export interface Client {
   readonly mayRefresh: boolean;
   /** Changes when anything changes that a user was shown or that secures the client. */
   readonly metadataHash: string;
+  /** Milliseconds since the epoch. `null`: registrations of the configuration do not expire. */
+  readonly expiresAt: number | null;
+  /** Milliseconds since the epoch; `null` for a client of the configuration. */
+  readonly registeredAt: number | null;
 }
 
 /** A client of the configuration, as far as the authorization server needs it. */
@@ -53,15 +56,18 @@ export async function findClient(
   return entry === null ? null : fromRecord(entry.value);
 }
 
-/** Renews a registered client's lifetime. Losing the write to another one does no harm: that one renews it, too. */
+/**
+ * Renews a registered client's lifetime, once a day at most. Losing the write to another request does no harm: that one renews it, too.
+ */
 export async function renewClient(
   services: Pick<Services, "store" | "clock">,
-  clientId: string,
+  client: Client,
 ): Promise<void> {
-  const entry: Entry<ClientRecord> | null = await services.store.get(clients, clientId);
   const expiresAt = services.clock.now() + CLIENT_TTL_MS;
-  if (entry === null || expiresAt - entry.value.expiresAt < RENEWAL_AGE_MS) return;
-  await services.store.write().check(entry).set(clients, [clientId], { ...entry.value, expiresAt }).commit();
+  if (client.expiresAt === null || expiresAt - client.expiresAt < RENEWAL_AGE_MS) return;
+  const entry = await services.store.get(clients, client.clientId);
+  if (entry === null) return;
+  await services.store.write().check(entry).set(clients, entry.id, { ...entry.value, expiresAt }).commit();
 }
 
 /** The client that a stored registration describes. */
@@ -78,6 +84,8 @@ export function fromRecord(record: ClientRecord): Client {
     secretHash: record.secretHash,
     mayRefresh: metadata.grantTypes.includes("refresh_token"),
     metadataHash: hashSecret(JSON.stringify(metadata)),
+    expiresAt: record.expiresAt,
+    registeredAt: record.issuedAt,
   };
 }
 
@@ -94,5 +102,7 @@ function fromConfiguration(client: ConfiguredClient): Client {
     secretHash: secret === null ? null : hashSecret(secret.reveal()),
     mayRefresh: true,
     metadataHash: hashSecret(JSON.stringify([client.name, client.redirectUris])),
+    expiresAt: null,
+    registeredAt: null,
   };
 }

@@ -3,7 +3,14 @@ import { Buffer } from "node:buffer";
 import { equalSecrets, hashSecret } from "../crypto/secret_token.ts";
 import { OAuthError } from "../oauth/errors.ts";
 import type { Services } from "../services.ts";
-import { type Client, type ConfiguredClient, findClient } from "./client.ts";
+import { type Client, type ClientAuthMethod, type ConfiguredClient, findClient } from "./client.ts";
+
+/** The methods that {@linkcode authenticateClient} accepts; metadata and registration say the same. */
+export const CLIENT_AUTH_METHODS: readonly ClientAuthMethod[] = [
+  "none",
+  "client_secret_basic",
+  "client_secret_post",
+];
 
 /** What the request says about its client. */
 export interface ClientCredentials {

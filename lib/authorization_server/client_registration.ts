@@ -6,6 +6,7 @@ import type { RedirectUriPolicy } from "../oauth/redirect_uri.ts";
 import type { Services } from "../services.ts";
 import { type ClientRecord, clients } from "../store/schema.ts";
 import { CLIENT_TTL_MS } from "./client.ts";
+import { CLIENT_AUTH_METHODS } from "./client_authentication.ts";
 
 /** A fresh registration with the secrets that are shown this once. */
 export interface Registration {
@@ -24,6 +25,15 @@ export async function registerClient(
   policy: RedirectUriPolicy,
 ): Promise<Registration> {
   const metadata = parseClientMetadata(body, policy);
+  if (!CLIENT_AUTH_METHODS.includes(metadata.tokenEndpointAuthMethod)) {
+    throw new OAuthError(
+      "invalid_client_metadata",
+      `token_endpoint_auth_method must be one of: ${CLIENT_AUTH_METHODS.join(", ")}.`,
+      {
+        reason: "auth_method_unsupported",
+      },
+    );
+  }
   const now = services.clock.now();
   const clientId = createIdentifier(services.random);
   const secret = metadata.tokenEndpointAuthMethod.startsWith("client_secret_")

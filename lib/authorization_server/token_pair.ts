@@ -14,6 +14,9 @@ export interface TokenLifetimes {
 
 /** An issued pair. */
 export interface TokenPair {
+  readonly grantId: string;
+  readonly userId: string;
+  readonly operationId: string;
   readonly accessToken: string;
   /** Milliseconds since the epoch. */
   readonly accessTokenExpiresAt: number;
@@ -62,7 +65,17 @@ export function issuePair(
       expiresAt: expiresAfter(lifetimes.refreshTokenTtlSeconds),
     });
   }
-  return { accessToken, accessTokenExpiresAt, refreshToken, scope: options.scope, resource: grant.resource };
+  const { grantId, userId, operationId, resource } = grant;
+  return {
+    grantId,
+    userId,
+    operationId,
+    accessToken,
+    accessTokenExpiresAt,
+    refreshToken,
+    scope: options.scope,
+    resource,
+  };
 }
 
 /** The JSON of the token response; `now` in milliseconds. */

@@ -13,6 +13,10 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
 
+/** Prints a new key in base64url. */
+export const NEW_KEY_COMMAND =
+  `deno eval 'console.log(crypto.getRandomValues(new Uint8Array(32)).toBase64({ alphabet: "base64url" }))'`;
+
 /** The text of a key ring is wrong. The message says which entry and how to mend it, and never the key. */
 export class KeyRingError extends Error {
   override readonly name = "KeyRingError";
@@ -115,7 +119,7 @@ export function parseKeyRing(text: string, random: Random): KeyRing {
     }
     if (earlier.some((other) => Buffer.from(other.bytes).equals(key.bytes))) {
       throw new KeyRingError(
-        `Key "${key.id}" repeats an earlier key; make a new one with: openssl rand 32 | basenc --base64url`,
+        `Key "${key.id}" repeats an earlier key; make a new one with: ${NEW_KEY_COMMAND}`,
       );
     }
   }
@@ -155,13 +159,13 @@ function parseKey(entry: string, index: number): { id: string; bytes: Buffer } {
   const bytes = Buffer.from(encoded, "base64url");
   if (!/^[A-Za-z0-9_-]+$/.test(encoded) || bytes.length !== KEY_BYTES) {
     throw new KeyRingError(
-      `${where} ("${id}") has ${bytes.length} bytes, 32 are needed, in base64url; make one with: openssl rand 32 | basenc --base64url`,
+      `${where} ("${id}") has ${bytes.length} bytes, 32 are needed, in base64url; make one with: ${NEW_KEY_COMMAND}`,
     );
   }
   // 32 random bytes hold 16 different values or fewer with a probability below 2^-60: such a key is a sample, not a secret.
   if (new Set(bytes).size <= 16) {
     throw new KeyRingError(
-      `${where} ("${id}") is not random; make one with: openssl rand 32 | basenc --base64url`,
+      `${where} ("${id}") is not random; make one with: ${NEW_KEY_COMMAND}`,
     );
   }
   return { id, bytes };

@@ -1,19 +1,10 @@
 /** The environment that `main.ts` runs in: contract section 1. Faults are collected, to be reported with those of the configuration. */
 import type { EventLevel } from "../observability/events.ts";
 import { NEW_KEY_COMMAND } from "../crypto/keyring.ts";
+import type { StoreLocation } from "../store/open_kv.ts";
 import type { ConfigFault } from "./config_error.ts";
 
 const LEVELS: readonly EventLevel[] = ["debug", "info", "warn", "error"];
-
-/** Where the store is. */
-export type StoreLocation =
-  /** A SQLite file; its folder is made if it is missing. */
-  | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "memory" }
-  /** KV Connect. */
-  | { readonly kind: "url"; readonly url: string }
-  /** Deno Deploy: the database that is assigned to the app. */
-  | { readonly kind: "platform" };
 
 /** The environment, read once. */
 export interface Environment {

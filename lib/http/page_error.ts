@@ -11,6 +11,8 @@ export interface PageErrorOptions {
   readonly reason: string;
   /** A way on, within the gateway. */
   readonly action?: { readonly label: string; readonly href: string };
+  /** Adds `Retry-After`. */
+  readonly retryAfterSeconds?: number;
   readonly cause?: unknown;
 }
 

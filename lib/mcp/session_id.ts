@@ -25,8 +25,8 @@ export function bindSessionId(keyRing: KeyRing, upstreamId: string, holder: Sess
 }
 
 /** The upstream's id, or `null` if the id was not given to this holder. */
-export function openSessionId(keyRing: KeyRing, clientId: string, holder: SessionHolder): string | null {
-  const [prefix, keyId, value, ...rest] = clientId.split(".");
+export function openSessionId(keyRing: KeyRing, givenId: string, holder: SessionHolder): string | null {
+  const [prefix, keyId, value, ...rest] = givenId.split(".");
   const upstreamId = rest.join(".");
   if (prefix !== PREFIX || keyId === undefined || value === undefined || !VISIBLE_ASCII.test(upstreamId)) {
     return null;

@@ -1,0 +1,152 @@
+/** The route table: every path the gateway answers, in one place. */
+import { Hono } from "@hono/hono";
+import type { Context } from "@hono/hono";
+import { AccessTokenVerifier } from "../lib/authorization_server/access_token.ts";
+import type { Gateway } from "../lib/gateway/gateway.ts";
+import { StreamRegistry } from "../lib/mcp/stream_registry.ts";
+import { ALIASES, PATHS, WELL_KNOWN } from "../lib/oauth/paths.ts";
+import { Deadlines } from "../lib/runtime/deadlines.ts";
+import type { Services } from "../lib/services.ts";
+import { authorize } from "./authorize.ts";
+import { authorizationServerDocument, routeDocument } from "./authorization_server_metadata.ts";
+import type { Delivery, Deployment, Env } from "./context.ts";
+import { openToEveryOrigin } from "./cors.ts";
+import { devLogin, devLoginDecision } from "./dev_login.ts";
+import { enter, requestTarget } from "./edge.ts";
+import { answerError, type Surface } from "./error_handler.ts";
+import { healthz, readyz } from "./health.ts";
+import { landing } from "./landing.ts";
+import { mcpEndpoint } from "./mcp_proxy.ts";
+import { metadataAnswer } from "./metadata.ts";
+import { protectedResourceDocument } from "./protected_resource_metadata.ts";
+import { createQuotas, spend, spendOnPage } from "./quota.ts";
+import { register, registration, unregister } from "./register.ts";
+import { revoke } from "./revoke.ts";
+import { setup, setupDecision } from "./setup.ts";
+import { token } from "./token.ts";
+import { ASSETS } from "./views/assets.ts";
+
+/** A compiled gateway, ready to be served. */
+export interface GatewayApp {
+  /** Answers one request; `peer` is the IP address that connected. */
+  handle(request: Request, connection: { readonly peer: string; readonly delivery: Delivery }): Response | Promise<Response>;
+  /** Ends all open streams and stops every timer. */
+  close(): void;
+}
+
+/** Compiles the gateway into a Hono router. */
+export function createApp(services: Services, gateway: Gateway): GatewayApp {
+  const deployment: Deployment = { services, gateway, verifier: new AccessTokenVerifier(services) };
+  const deadlines = new Deadlines();
+  const { clock, revocations } = services;
+  const streams = new StreamRegistry({ clock, revocations, limits: gateway.limits });
+  // Paths are compared as they were sent: nothing is decoded on the way to a decision.
+  const router = new Hono<Env>({ getPath: (request) => requestTarget(request.url).path });
+  const answer = (surface: Surface, handler: Handler): Handler => async (c) => {
+    try {
+      return await handler(c);
+    } catch (error) {
+      return await answerError(c, deployment, surface, error);
+    }
+  };
+
+  for (const route of gateway.routes) {
+    router.all(route.path, answer("mcp", mcpEndpoint(deployment, { streams, deadlines }, route)));
+  }
+  addMetadata(router, deployment);
+  addAuthorizationServer(router, deployment, answer);
+  addPages(router, deployment, answer);
+  router.notFound((c) =>
+    Response.json({ status: 404, title: "Not Found", requestId: c.env.requestId }, { status: 404 })
+  );
+  router.onError((error, c) => answerError(c, deployment, "oauth", error));
+
+  return {
+    handle(request, connection) {
+      const entered = enter(deployment, request, connection);
+      return entered instanceof Response ? entered : router.fetch(request, entered);
+    },
+    close() {
+      streams.closeAll();
+      deadlines.close();
+    },
+  };
+}
+
+type Handler = (c: Context<Env>) => Response | Promise<Response>;
+type Answer = (surface: Surface, handler: Handler) => Handler;
+
+function addMetadata(router: Hono<Env>, deployment: Deployment): void {
+  router.use("/.well-known/*", openToEveryOrigin("GET, HEAD, OPTIONS"));
+  for (const name of [WELL_KNOWN.authorizationServer, WELL_KNOWN.openidConfiguration]) {
+    const document = authorizationServerDocument(deployment, name);
+    router.get(name, document);
+    router.get(`${name}/*`, document);
+  }
+  router.get(WELL_KNOWN.protectedResource, protectedResourceDocument(deployment));
+  router.get(`${WELL_KNOWN.protectedResource}/*`, protectedResourceDocument(deployment));
+  router.get(WELL_KNOWN.jwks, () => metadataAnswer(deployment.gateway, { keys: [] }));
+  for (const route of deployment.gateway.routes) {
+    const path = route.path + WELL_KNOWN.openidConfiguration;
+    router.use(path, openToEveryOrigin("GET, HEAD, OPTIONS"));
+    router.get(path, routeDocument(deployment, route));
+  }
+}
+
+function addAuthorizationServer(router: Hono<Env>, deployment: Deployment, answer: Answer): void {
+  const { gateway, services } = deployment;
+  const quotas = createQuotas(gateway, services.clock);
+  const base = gateway.basePath;
+  const counted = (limiter: typeof quotas.tokenRequests, handler: Handler): Handler =>
+    answer("oauth", (c) => {
+      spend(c, limiter);
+      return handler(c);
+    });
+
+  for (const path of [base + PATHS.token, ALIASES.token]) {
+    router.use(path, openToEveryOrigin("POST, OPTIONS"));
+    router.post(path, counted(quotas.tokenRequests, token(deployment)));
+  }
+  router.use(base + PATHS.revoke, openToEveryOrigin("POST, OPTIONS"));
+  router.post(base + PATHS.revoke, counted(quotas.tokenRequests, revoke(deployment)));
+  if (gateway.oauth.dcrEnabled) {
+    for (const path of [base + PATHS.register, ALIASES.register]) {
+      router.use(path, openToEveryOrigin("POST, OPTIONS"));
+      router.post(path, counted(quotas.registrations, register(deployment)));
+    }
+    const management = `${base}${PATHS.register}/:clientId`;
+    router.use(management, openToEveryOrigin("GET, DELETE, OPTIONS"));
+    router.get(management, answer("oauth", registration(deployment)));
+    router.delete(management, answer("oauth", unregister(deployment)));
+  }
+
+  const onPage = (handler: Handler): Handler =>
+    answer("page", (c) => {
+      spendOnPage(c, quotas.authorizations);
+      return handler(c);
+    });
+  for (const path of [base + PATHS.authorize, ALIASES.authorize]) {
+    router.get(path, onPage(authorize(deployment, null)));
+  }
+  for (const route of gateway.routes) {
+    router.get(base + PATHS.authorize + route.path, onPage(authorize(deployment, route)));
+  }
+}
+
+function addPages(router: Hono<Env>, deployment: Deployment, answer: Answer): void {
+  const { gateway, services } = deployment;
+  const base = gateway.basePath;
+  router.get(base + PATHS.setup, answer("page", setup(deployment)));
+  router.post(base + PATHS.setup, answer("page", setupDecision(deployment)));
+  if (gateway.oauth.login.kind === "local") {
+    const { users } = gateway.oauth.login;
+    router.get(base + PATHS.devLogin, answer("page", devLogin(deployment, users)));
+    router.post(base + PATHS.devLogin, answer("page", devLoginDecision(deployment, users)));
+  }
+  router.get(base === "" ? PATHS.landing : base, answer("page", landing(deployment)));
+  for (const asset of ASSETS) {
+    router.get(base + asset.path, () => new Response(asset.body, { headers: asset.headers }));
+  }
+  router.get(base + PATHS.healthz, healthz);
+  router.get(base + PATHS.readyz, readyz(services));
+}

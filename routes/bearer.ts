@@ -1,0 +1,74 @@
+/** The resource server's gate (RFC 6750, RFC 9728): who may pass to a route, and the challenge for everybody else. */
+import type { Verdict } from "../lib/authorization_server/access_token.ts";
+import type { Route } from "../lib/gateway/gateway.ts";
+import { protectedResourceMetadataUrl } from "../lib/oauth/protected_resource_metadata.ts";
+import { resourceOf } from "../lib/oauth/resource_indicator.ts";
+import { SCOPE } from "../lib/oauth/scope.ts";
+import { bearerChallenge } from "../lib/oauth/www_authenticate.ts";
+import type { Deployment, RequestContext } from "./context.ts";
+
+/** A request that may not pass, and why. */
+export interface Refused {
+  readonly reason: string;
+  readonly error: "invalid_token" | "invalid_request" | null;
+}
+
+/** The verdict on the request's token, or why it is refused. Only the `Authorization` header counts. */
+export async function checkBearer(
+  deployment: Deployment,
+  request: { readonly authorization: string | null; readonly search: string },
+  route: Route,
+  origin: string,
+): Promise<Verdict | Refused> {
+  const { authorization, search } = request;
+  if (authorization === null) return { reason: "token_missing", error: null };
+  if (search !== "" && new URLSearchParams(search).has("access_token")) {
+    return { reason: "token_in_query", error: "invalid_request" };
+  }
+  const token = bearerToken(authorization);
+  if (token === null) return { reason: "authorization_malformed", error: "invalid_token" };
+  const verdict = deployment.verifier.peek(token) ?? await deployment.verifier.verify(token);
+  if (verdict === null) return { reason: "token_unknown_or_expired", error: "invalid_token" };
+  if (verdict.operationId !== route.operationId || verdict.resource !== resourceOf(origin, route.path)) {
+    return { reason: "token_for_another_route", error: "invalid_token" };
+  }
+  return verdict;
+}
+
+/** The 401 answer. */
+export function challenge(context: RequestContext, route: Route, refused: Refused): Response {
+  const header = bearerChallenge({
+    resourceMetadata: protectedResourceMetadataUrl(context.origin, route.path),
+    scope: SCOPE,
+    ...(refused.error === null ? {} : { error: refused.error, description: DESCRIPTIONS[refused.error] }),
+  });
+  const detail = refused.error === null
+    ? "Sign in: this server needs an access token."
+    : DESCRIPTIONS[refused.error];
+  return Response.json({
+    title: "Unauthorized",
+    status: 401,
+    detail,
+    ...(refused.error === null ? {} : { error: refused.error }),
+  }, {
+    status: 401,
+    headers: {
+      "Content-Type": "application/problem+json",
+      "WWW-Authenticate": header,
+      "Cache-Control": "no-store",
+      "X-Request-Id": context.requestId,
+    },
+  });
+}
+
+const DESCRIPTIONS: Readonly<Record<"invalid_token" | "invalid_request", string>> = {
+  invalid_token: "The access token is missing, malformed, expired, revoked, or for another server.",
+  invalid_request: "Send the access token in the Authorization header, and only there.",
+};
+
+/** The token of a Bearer header (RFC 6750 §2.1), scheme in any case. */
+function bearerToken(authorization: string): string | null {
+  if (authorization.slice(0, 7).toLowerCase() !== "bearer ") return null;
+  const token = authorization.slice(7).trim();
+  return /^[A-Za-z0-9._~+/-]+=*$/.test(token) ? token : null;
+}

@@ -1,0 +1,33 @@
+/** What every endpoint is given beside the request: made once at the edge, before the router. */
+import type { AccessTokenVerifier } from "../lib/authorization_server/access_token.ts";
+import type { Gateway } from "../lib/gateway/gateway.ts";
+import type { Services } from "../lib/services.ts";
+
+/** Facts of one request that its headers alone do not tell. */
+export interface RequestContext {
+  readonly requestId: string;
+  /** Our own origin for this request. */
+  readonly origin: string;
+  /** IP address of the peer that connected. */
+  readonly peer: string;
+  /** The address that quotas count for. */
+  readonly address: string;
+  /** Tells when the answer has been sent. */
+  readonly delivery: Delivery;
+}
+
+/** The sending of an answer. */
+export interface Delivery {
+  /** Resolves when the answer has been sent, rejects when its receiver is gone. Read it only if you need it: it costs. */
+  readonly completed: Promise<void>;
+}
+
+/** The environment of the Hono router: `c.env` is the request's context. */
+export type Env = { Bindings: RequestContext };
+
+/** What endpoints are built from. */
+export interface Deployment {
+  readonly services: Services;
+  readonly gateway: Gateway;
+  readonly verifier: AccessTokenVerifier;
+}

@@ -1,0 +1,89 @@
+/** The edge: what holds for every request before any endpoint sees it. Our host, a sane size, a known origin of the browser. */
+import { clientAddress } from "../lib/http/client_address.ts";
+import { resolveOrigin } from "../lib/http/public_url.ts";
+import { PATHS } from "../lib/oauth/paths.ts";
+import type { Delivery, Deployment, RequestContext } from "./context.ts";
+
+/** Longest request target, in characters. */
+const MAX_TARGET_LENGTH = 16_384;
+const MAX_HEADERS = 200;
+const MAX_HEADER_BYTES = 65_536;
+
+/** The request target, cut from the raw URL: nothing is decoded or normalised, so a path is what was sent. */
+export interface RequestTarget {
+  readonly host: string;
+  readonly path: string;
+  /** With its question mark, or empty. */
+  readonly search: string;
+}
+
+/** Cuts a request's URL apart. */
+export function requestTarget(url: string): RequestTarget {
+  const authority = url.indexOf("://") + 3;
+  let path = url.indexOf("/", authority);
+  const query = url.indexOf("?", authority);
+  if (path === -1 || (query !== -1 && query < path)) path = query === -1 ? url.length : query;
+  const end = query === -1 ? url.length : query;
+  return { host: url.slice(authority, path), path: url.slice(path, end) || "/", search: url.slice(end) };
+}
+
+/** The context of an acceptable request, or the answer that refuses it. */
+export function enter(
+  deployment: Pick<Deployment, "gateway" | "services">,
+  request: Request,
+  connection: { readonly peer: string; readonly delivery: Delivery },
+): RequestContext | Response {
+  const { gateway, services } = deployment;
+  const { headers } = request;
+  if (request.url.length > MAX_TARGET_LENGTH) return refusal(414, "The request target is too long.");
+  if (tooManyHeaders(headers)) return refusal(431, "The request has too many or too large header fields.");
+  const target = requestTarget(request.url);
+  const trusted = gateway.trustedProxies;
+  const origin = resolveOrigin({
+    publicUrl: gateway.publicUrl,
+    allowedHosts: gateway.allowedHosts,
+    trustedProxies: trusted,
+  }, {
+    host: headers.get("host"),
+    targetHost: target.host,
+    forwardedHost: trusted > 0 ? headers.get("x-forwarded-host") : null,
+    forwardedProto: trusted > 0 ? headers.get("x-forwarded-proto") : null,
+  });
+  const probe = target.path === gateway.basePath + PATHS.healthz ||
+    target.path === gateway.basePath + PATHS.readyz;
+  if (origin === null && !probe) {
+    services.events.emit("warn", "http_request_refused", {
+      reasonCode: "host_not_ours",
+      method: request.method,
+      path: target.path,
+    });
+    return refusal(
+      421,
+      "This host is not served here. Set publicUrl or allowedHosts in gateway.config.ts if it should be.",
+    );
+  }
+  return {
+    requestId: crypto.randomUUID(),
+    origin: origin ?? "",
+    peer: connection.peer,
+    address: trusted > 0 ? clientAddress(connection.peer, headers.get("x-forwarded-for"), trusted) : connection.peer,
+    delivery: connection.delivery,
+  };
+}
+
+function tooManyHeaders(headers: Headers): boolean {
+  let count = 0;
+  let size = 0;
+  for (const [name, value] of headers) {
+    count++;
+    size += name.length + value.length;
+  }
+  return count > MAX_HEADERS || size > MAX_HEADER_BYTES;
+}
+
+function refusal(status: number, detail: string): Response {
+  return Response.json({ status, detail }, {
+    status,
+    headers: { "Content-Type": "application/problem+json", "Cache-Control": "no-store", Connection: "close" },
+  });
+}

@@ -1,0 +1,73 @@
+/** The events of one MCP request: invoked and completed, with the time split between gateway and upstream. */
+import type { Verdict } from "../lib/authorization_server/access_token.ts";
+import type { Route } from "../lib/gateway/gateway.ts";
+import { ClientGoneError } from "../lib/mcp/forward.ts";
+import { JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
+import type { EventFields } from "../lib/observability/events.ts";
+import type { Services } from "../lib/services.ts";
+import type { RequestContext } from "./context.ts";
+
+/** Methods that use a capability; the others are bookkeeping and told at `debug` only. */
+const CAPABILITY_METHODS = new Set(["tools/call", "prompts/get", "resources/read"]);
+
+/** Takes what becomes known of a request; emits its events. */
+export interface Invocation {
+  /** The upstream's headers are here. */
+  upstreamAnswered(status: number): void;
+  /** The answer is on its way, or, for a stream, over. */
+  completed(outcome?: "cancelled"): void;
+  /** The request ended in an error of the gateway. */
+  failed(error: unknown): void;
+}
+
+/** Emits `mcp_capability_invoked` and returns what emits its end. */
+export function startInvocation(
+  services: Pick<Services, "events">,
+  about: { context: RequestContext; route: Route; verdict: Verdict; message: McpMessage | null },
+): Invocation {
+  const { context, route, verdict, message } = about;
+  const level = message?.method && CAPABILITY_METHODS.has(message.method) ? "info" : "debug";
+  const fields: EventFields = {
+    requestId: context.requestId,
+    operationId: route.operationId,
+    subjectId: verdict.userId,
+    clientId: verdict.clientId,
+    ...(message?.method ? { mcpMethod: message.method } : {}),
+    ...(message?.capability ? { capability: message.capability } : {}),
+  };
+  const startedAt = performance.now();
+  let upstreamLatencyMs = 0;
+  let status = 0;
+  services.events.emit(level, "mcp_capability_invoked", fields);
+  const finish = (outcome: "ok" | "error" | "cancelled", extra: EventFields) => {
+    const latencyMs = rounded(performance.now() - startedAt);
+    services.events.emit(outcome === "error" ? "warn" : level, "mcp_capability_completed", {
+      ...fields,
+      ...extra,
+      outcome,
+      latencyMs,
+    });
+  };
+  return {
+    upstreamAnswered(answeredStatus) {
+      upstreamLatencyMs = rounded(performance.now() - startedAt);
+      status = answeredStatus;
+    },
+    completed(outcome) {
+      finish(outcome ?? (status < 400 ? "ok" : "error"), { status, upstreamLatencyMs });
+    },
+    failed(error) {
+      if (error instanceof ClientGoneError) return finish("cancelled", {});
+      finish(
+        "error",
+        error instanceof JsonRpcError
+          ? { status: error.status, reasonCode: error.reason }
+          : { reasonCode: "gateway_fault" },
+      );
+    },
+  };
+}
+
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
+}

@@ -1,0 +1,278 @@
+/** The MCP endpoint of a route: bearer check, one request to the upstream, its answer streamed back (MCP Streamable HTTP). */
+import type { Context } from "@hono/hono";
+import type { Verdict } from "../lib/authorization_server/access_token.ts";
+import type { Route } from "../lib/gateway/gateway.ts";
+import { readBody } from "../lib/http/body.ts";
+import { ClientGoneError, forward, type Upstream } from "../lib/mcp/forward.ts";
+import { requestHeaders, responseHeaders } from "../lib/mcp/headers.ts";
+import { JSON_RPC_CODES, JsonRpcError, type McpMessage, parseMessage } from "../lib/mcp/json_rpc.ts";
+import { bindSessionId, openSessionId } from "../lib/mcp/session_id.ts";
+import type { StreamRegistry } from "../lib/mcp/stream_registry.ts";
+import type { Deadlines } from "../lib/runtime/deadlines.ts";
+import { challenge, checkBearer } from "./bearer.ts";
+import type { Deployment, Env, RequestContext } from "./context.ts";
+import { isAllowedOrigin, mcpCorsHeaders, mcpPreflight } from "./cors.ts";
+import { requestTarget } from "./edge.ts";
+import { type Invocation, startInvocation } from "./invocation.ts";
+
+const METHODS = "GET, POST, DELETE, OPTIONS";
+
+/** What all routes of a process share. */
+export interface ProxyParts {
+  readonly streams: StreamRegistry;
+  readonly deadlines: Deadlines;
+}
+
+/** A route with all that does not change from request to request. */
+interface Endpoint {
+  readonly deployment: Deployment;
+  readonly parts: ProxyParts;
+  readonly route: Route;
+  readonly upstream: Upstream;
+  readonly ownHeaders: readonly (readonly [string, string])[];
+}
+
+/** A request that passed the gate. */
+interface Admitted {
+  readonly request: Request;
+  readonly context: RequestContext;
+  readonly verdict: Verdict;
+  readonly search: string;
+}
+
+/** The handler of one route, for every method. Errors are thrown, for `error_handler.ts` to answer. */
+export function mcpEndpoint(
+  deployment: Deployment,
+  parts: ProxyParts,
+  route: Route,
+): (c: Context<Env>) => Promise<Response> {
+  const endpoint: Endpoint = {
+    deployment,
+    parts,
+    route,
+    upstream: upstreamOf(route),
+    ownHeaders: ownHeadersOf(route),
+  };
+  return async function mcp(c) {
+    const request = c.req.raw;
+    const origin = request.headers.get("origin");
+    if (origin !== null && !isAllowedOrigin(deployment.gateway, c.env.origin, origin)) throw originRefused();
+    if (request.method === "OPTIONS") return mcpPreflight(request, origin);
+    const response = await admit(endpoint, request, c.env);
+    if (origin !== null) {
+      for (const [name, value] of mcpCorsHeaders(origin)) response.headers.set(name, value);
+    }
+    return response;
+  };
+}
+
+async function admit(endpoint: Endpoint, request: Request, context: RequestContext): Promise<Response> {
+  const { deployment, route } = endpoint;
+  const { search } = requestTarget(request.url);
+  const verdict = await checkBearer(
+    deployment,
+    { authorization: request.headers.get("authorization"), search },
+    route,
+    context.origin,
+  );
+  if ("reason" in verdict) {
+    const { requestId } = context;
+    const { operationId } = route;
+    const level = verdict.error === null ? "debug" : "warn";
+    deployment.services.events.emit(level, "mcp_auth_downstream_bearer_refused", {
+      requestId,
+      operationId,
+      reasonCode: verdict.reason,
+    });
+    return challenge(context, route, verdict);
+  }
+  const admitted: Admitted = { request, context, verdict, search };
+  switch (request.method) {
+    case "POST":
+      return await post(endpoint, admitted);
+    case "GET":
+      return await openStream(endpoint, admitted);
+    case "DELETE":
+      return await relay(endpoint, admitted, null, null);
+    default:
+      throw new JsonRpcError(JSON_RPC_CODES.invalidRequest, `Method ${request.method} is not allowed.`, {
+        status: 405,
+        reason: "method_not_allowed",
+        headers: { Allow: METHODS },
+      });
+  }
+}
+
+async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
+  const { headers } = admitted.request;
+  if (!isJson(headers.get("content-type")) || headers.get("content-encoding") !== null) {
+    throw refused(415, "content_type_unsupported", "Send application/json in UTF-8, not encoded further.");
+  }
+  if (!accepts(headers.get("accept"), ["application/json", "text/event-stream"])) {
+    throw refused(406, "accept_unsupported", "Accept must list application/json and text/event-stream.");
+  }
+  const body = await readBody(admitted.request, endpoint.deployment.gateway.limits.bodyBytes);
+  return await relay(endpoint, admitted, body, parseMessage(body));
+}
+
+async function openStream(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
+  if (!accepts(admitted.request.headers.get("accept"), ["text/event-stream"])) {
+    throw refused(406, "accept_unsupported", "Accept must list text/event-stream.");
+  }
+  return await relay(endpoint, admitted, null, null);
+}
+
+async function relay(
+  endpoint: Endpoint,
+  admitted: Admitted,
+  body: Uint8Array<ArrayBuffer> | null,
+  message: McpMessage | null,
+): Promise<Response> {
+  const { request, context, verdict, search } = admitted;
+  const { route, parts, deployment } = endpoint;
+  const headers = requestHeaders(request.headers);
+  const sessionId = upstreamSessionId(endpoint, admitted, message);
+  if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
+  const controller = new AbortController();
+  request.signal.addEventListener("abort", () => controller.abort(), { once: true });
+  const invocation = startInvocation(deployment.services, { context, route, verdict, message });
+  try {
+    const answer = await forward(endpoint.upstream, {
+      method: request.method,
+      headers,
+      ownHeaders: endpoint.ownHeaders,
+      search: route.forwardSearch ? search : "",
+      body,
+      id: message?.id ?? null,
+      controller,
+    }, parts.deadlines);
+    invocation.upstreamAnswered(answer.status);
+    return await handOver(endpoint, admitted, { answer, message, controller, invocation });
+  } catch (error) {
+    invocation.failed(error);
+    if (error instanceof ClientGoneError) return new Response(null, { status: 499 });
+    throw error;
+  }
+}
+
+/** The session id of the request, as the upstream knows it. Whoever did not open the session gets 404. */
+function upstreamSessionId(
+  endpoint: Endpoint,
+  { request, verdict }: Admitted,
+  message: McpMessage | null,
+): string | null {
+  const given = request.headers.get("mcp-session-id");
+  if (given === null) return null;
+  const upstreamId = openSessionId(endpoint.deployment.services.keyRing, given, verdict);
+  if (upstreamId !== null) return upstreamId;
+  throw new JsonRpcError(JSON_RPC_CODES.sessionNotFound, "Session not found.", {
+    status: 404,
+    reason: "session_of_another_or_unknown",
+    id: message?.id ?? null,
+  });
+}
+
+interface Answered {
+  readonly answer: Response;
+  readonly message: McpMessage | null;
+  readonly controller: AbortController;
+  readonly invocation: Invocation;
+}
+
+async function handOver(endpoint: Endpoint, admitted: Admitted, answered: Answered): Promise<Response> {
+  const { answer, message, invocation } = answered;
+  if (answer.status === 401 || answer.status === 403) {
+    await answer.body?.cancel();
+    // Never the upstream's own challenge: the client would sign in to the wrong server and drop its good token (RS-13).
+    throw new JsonRpcError(JSON_RPC_CODES.upstreamUnavailable, refusedCredential(endpoint.route), {
+      status: 502,
+      reason: "upstream_refused_credential",
+      id: message?.id ?? null,
+    });
+  }
+  const headers = responseHeaders(answer.headers);
+  const upstreamId = answer.headers.get("mcp-session-id");
+  if (upstreamId !== null) {
+    const sessionId = bindSessionId(endpoint.deployment.services.keyRing, upstreamId, admitted.verdict);
+    if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
+  }
+  if (answer.headers.get("content-type")?.startsWith("text/event-stream")) {
+    headers.push(["x-accel-buffering", "no"]);
+    await watchStream(endpoint, admitted, answered);
+  } else {
+    invocation.completed();
+  }
+  return new Response(answer.body, { status: answer.status, headers });
+}
+
+async function watchStream(
+  endpoint: Endpoint,
+  admitted: Admitted,
+  { answer, message, controller, invocation }: Answered,
+): Promise<void> {
+  const { streams } = endpoint.parts;
+  const { verdict, context } = admitted;
+  if (!streams.hasRoomFor(verdict.userId)) {
+    controller.abort();
+    await answer.body?.cancel().catch(() => {});
+    throw new JsonRpcError(
+      JSON_RPC_CODES.upstreamUnavailable,
+      "Too many streams are open; close one and try again.",
+      {
+        status: 429,
+        reason: "too_many_streams",
+        id: message?.id ?? null,
+        headers: { "Retry-After": "5" },
+      },
+    );
+  }
+  const { completed } = context.delivery;
+  streams.add({ ...verdict, abort: () => controller.abort() }, completed);
+  completed.then(() => invocation.completed(), () => invocation.completed("cancelled"));
+}
+
+function upstreamOf(route: Route): Upstream {
+  const { clientCertificate } = route;
+  return {
+    operationId: route.operationId,
+    url: route.upstream,
+    followRedirects: route.followRedirects,
+    responseMs: route.timeouts.responseMs,
+    client: clientCertificate === null
+      ? null
+      : Deno.createHttpClient({ cert: clientCertificate.cert, key: clientCertificate.key.reveal() }),
+  };
+}
+
+function ownHeadersOf(route: Route): (readonly [string, string])[] {
+  const own = route.headers.map(([name, value]) => [name, value.reveal()] as const);
+  const { credential } = route;
+  return credential.kind === "static"
+    ? [...own, [credential.header, credential.value.reveal()] as const]
+    : own;
+}
+
+function isJson(contentType: string | null): boolean {
+  const [type, ...parameters] = (contentType ?? "").toLowerCase().split(";").map((part) => part.trim());
+  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length);
+  return type === "application/json" && (charset === undefined || charset.replaceAll('"', "") === "utf-8");
+}
+
+/** Lenient where clients are: a missing header and wildcards count as everything. */
+function accepts(accept: string | null, wanted: readonly string[]): boolean {
+  if (accept === null || accept.includes("*/*")) return true;
+  const listed = accept.toLowerCase();
+  return wanted.every((type) => listed.includes(type) || listed.includes(`${type.split("/", 1)[0]}/*`));
+}
+
+function refusedCredential(route: Route): string {
+  return `The upstream MCP server of "${route.operationId}" refused the gateway's credential. The gateway's operator has to mend it.`;
+}
+
+function originRefused(): JsonRpcError {
+  return refused(403, "origin_not_allowed", "Pages of this origin may not call this server.");
+}
+
+function refused(status: number, reason: string, message: string): JsonRpcError {
+  return new JsonRpcError(JSON_RPC_CODES.invalidRequest, message, { status, reason });
+}

@@ -1,0 +1,54 @@
+/** Quotas of the public endpoints, per address and minute: contract section 2.1, `limits`. */
+import type { Context } from "@hono/hono";
+import type { Gateway } from "../lib/gateway/gateway.ts";
+import { PageError } from "../lib/http/page_error.ts";
+import { OAuthError } from "../lib/oauth/errors.ts";
+import { RateLimiter } from "../lib/observability/rate_limiter.ts";
+import type { Clock } from "../lib/runtime/clock.ts";
+import type { Env } from "./context.ts";
+
+/** The limiters of one process. */
+export interface Quotas {
+  readonly registrations: RateLimiter;
+  readonly authorizations: RateLimiter;
+  readonly tokenRequests: RateLimiter;
+}
+
+/** Limiters as the configuration says. */
+export function createQuotas(gateway: Gateway, clock: Clock): Quotas {
+  const perMinute = (limit: number) => new RateLimiter({ clock, limit, windowSeconds: 60 });
+  return {
+    registrations: perMinute(gateway.limits.registrationsPerMinute),
+    authorizations: perMinute(gateway.limits.authorizationsPerMinute),
+    tokenRequests: perMinute(gateway.limits.tokenRequestsPerMinute),
+  };
+}
+
+/** Counts a request of a client program. @throws {OAuthError} `temporarily_unavailable`, 429 with `Retry-After` */
+export function spend(c: Context<Env>, limiter: RateLimiter): void {
+  const seconds = limiter.take(c.env.address);
+  if (seconds === 0) return;
+  throw new OAuthError(
+    "temporarily_unavailable",
+    `Too many requests from this address; try again in ${seconds} s.`,
+    {
+      reason: "quota_exceeded",
+      status: 429,
+      headers: { "Retry-After": String(seconds) },
+    },
+  );
+}
+
+/** Counts a request of a browser. @throws {PageError} 429 with `Retry-After` */
+export function spendOnPage(c: Context<Env>, limiter: RateLimiter): void {
+  const seconds = limiter.take(c.env.address);
+  if (seconds === 0) return;
+  throw new PageError({
+    status: 429,
+    title: "Too many sign-in attempts",
+    happened: "This network address has started very many sign-ins within a minute.",
+    todo: `Wait ${seconds} seconds and try again from your app.`,
+    reason: "quota_exceeded",
+    retryAfterSeconds: seconds,
+  });
+}

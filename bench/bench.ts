@@ -12,12 +12,12 @@ import { measureTokens } from "./measure_tokens.ts";
 import {
   type Bench,
   type BenchOptions,
-  type Cores,
   type Measurement,
   MEASUREMENTS,
   parseOptions,
   USAGE,
 } from "./options.ts";
+import { prepare } from "./prepare.ts";
 import { type GatewayStage, type Stage, startStub } from "./stage.ts";
 
 /** Load average beyond which somebody else is using the cores. */
@@ -49,12 +49,11 @@ async function main(args: readonly string[]): Promise<number> {
   const options = parsed(args);
   if (options === null) return 2;
   if (options === "help") return await print(USAGE), 0;
-  const workDir = await Deno.makeTempDir({ prefix: "sallyport-bench-" });
-  const bench = await benchOf(options, workDir);
+  const bench = await prepare(options);
   const stop = async (code: number) => {
     await shutDown();
     // A second call, or a file written at the last moment: what is left is in the system's temporary directory.
-    await Deno.remove(workDir, { recursive: true }).catch(() => {});
+    await Deno.remove(bench.workDir, { recursive: true }).catch(() => {});
     return code;
   };
   const interrupted = new AbortController();
@@ -136,41 +135,6 @@ function parsed(args: readonly string[]): BenchOptions | "help" | null {
     note(error instanceof Error ? error.message : String(error));
     return null;
   }
-}
-
-async function benchOf(options: BenchOptions, workDir: string): Promise<Bench> {
-  const wrk = await which("wrk");
-  if (options.generator === "wrk" && wrk === null) throw new Error("--generator wrk: wrk is not installed");
-  const gateway = await Deno.realPath(options.gateway).catch(() => null);
-  return {
-    options,
-    workDir,
-    cores: await pinnable(),
-    generator: wrk === null || options.generator === "own" ? "own" : "wrk",
-    nginx: await which("nginx"),
-    gateway,
-    load: Deno.loadavg()[0] ?? 0,
-    progress: note,
-  };
-}
-
-/** The first two cores, unless there is only one or nothing to pin with; this process goes to the load's core. */
-async function pinnable(): Promise<Cores | null> {
-  if (navigator.hardwareConcurrency < 2 || await which("taskset") === null) return null;
-  const cores = { target: 0, load: 1 };
-  const self = new Deno.Command("taskset", {
-    args: ["-a", "-cp", String(cores.load), String(Deno.pid)],
-    stdout: "null",
-  });
-  return (await self.output()).success ? cores : null;
-}
-
-async function which(program: string): Promise<string | null> {
-  for (const dir of [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"]) {
-    const path = `${dir}/${program}`;
-    if (dir !== "" && await Deno.stat(path).then((file) => file.isFile, () => false)) return path;
-  }
-  return null;
 }
 
 function about({ options, cores, generator, nginx, load }: Bench): string {

@@ -47,6 +47,12 @@ export class HeadlessBrowser {
   readonly cookies: CookieJar = new CookieJar();
   /** Every address that was requested, in order. */
   readonly visited: URL[] = [];
+  readonly #fetch: typeof fetch;
+
+  /** `fetch` by default is the network; a test in one process gives the gateway's own. */
+  constructor(options: { readonly fetch?: typeof fetch } = {}) {
+    this.#fetch = options.fetch ?? globalThis.fetch;
+  }
 
   /** Opens an address, following redirects. */
   get(url: URL | string, options: NavigateOptions = {}): Promise<Page> {
@@ -103,7 +109,7 @@ export class HeadlessBrowser {
       if (!/^https?:$/.test(url.protocol) || options.stopAt?.(url)) return leaving(url);
       this.visited.push(url);
       const cookie = this.cookies.header(url, { initiator, method });
-      const response = await fetch(url, {
+      const response = await this.#fetch(url, {
         method,
         body: body?.toString() ?? null,
         redirect: "manual",

@@ -93,13 +93,14 @@ function developmentFlag({ mode }: GatewayProcessOptions): string[] {
 
 /** Waits for `GET /healthz` to answer 200; at most `timeoutMs`. */
 async function untilHealthy(origin: string, child: TestChild, timeoutMs = 20_000): Promise<void> {
-  const ended = child.status.then(() => true);
+  const ended = child.status.then(({ code }) => code);
   const until = Date.now() + timeoutMs;
   while (Date.now() < until) {
     if (await isHealthy(origin)) return;
-    if (await Promise.race([ended, pause(50)])) break;
+    const code = await Promise.race([ended, pause(50)]);
+    if (code !== undefined) throw new Error(`The gateway ended with ${code}:\n${child.lines.join("\n")}`);
   }
-  throw new Error(`The gateway did not become healthy:\n${child.lines.join("\n")}`);
+  throw new Error(`Not healthy after ${timeoutMs} ms:\n${child.lines.join("\n")}`);
 }
 
 /** Whether a gateway at `origin` answers its health check. */
@@ -113,8 +114,8 @@ export async function isHealthy(origin: string): Promise<boolean> {
   }
 }
 
-function pause(ms: number): Promise<false> {
-  return new Promise((resolve) => setTimeout(() => resolve(false), ms));
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
 }
 
 /** An event line; undefined for anything else, such as the banner. */

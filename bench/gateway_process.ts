@@ -25,6 +25,8 @@ export interface GatewayStart {
   readonly kv: string;
   /** `kid:base64url(32 bytes)`; see {@linkcode newKeyRing}. */
   readonly keyRing: string;
+  /** Also a route with `capabilityFilter`. */
+  readonly filter?: boolean;
   /** The public URL of another process that shares the store. */
   readonly publicUrl?: string;
   /** Further arguments of `deno run`, for profiling. */
@@ -100,14 +102,22 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /** The limits are lifted because all load comes from one address and one user. */
-function configuration(mod: string, { upstream, bearer }: GatewayStart): string {
-  const shown = TOOL_NAMES.filter((_, index) => index % 2 === 0);
+function configuration(mod: string, { upstream, bearer, filter = false }: GatewayStart): string {
+  const shown = JSON.stringify(TOOL_NAMES.filter((_, index) => index % 2 === 0));
   const credential = `upstreamApiKey({ value: ${JSON.stringify(bearer)} })`;
   const route = (path: string, target: string, policies: string) =>
     `    mcpProxy("${path}", { operationId: "bench${path.replaceAll("/", "-")}", ` +
     `upstream: "${upstream}${target}", policies: [${policies}] }),`;
+  const routes = [
+    route(ROUTES.call, "/call", credential),
+    route(ROUTES.list, "/list", credential),
+    route(ROUTES.stream, "/stream", credential),
+    ...(filter
+      ? [route(ROUTES.filteredList, "/list", `${credential}, capabilityFilter({ tools: ${shown} })`)]
+      : []),
+  ];
   return `import {
-  capabilityFilter, defineGateway, mcpDevOAuth, mcpProxy, upstreamApiKey,
+  ${filter ? "capabilityFilter, " : ""}defineGateway, mcpDevOAuth, mcpProxy, upstreamApiKey,
 } from ${JSON.stringify(mod)};
 
 export default defineGateway({
@@ -117,13 +127,10 @@ export default defineGateway({
     streamsPerUser: 100_000,
     registrationsPerMinute: 1_000_000,
     authorizationsPerMinute: 1_000_000,
-    tokenRequestsPerMinute: 10_000_000,
+    tokenRequestsPerMinute: 1_000_000,
   },
   routes: [
-${route(ROUTES.call, "/call", credential)}
-${route(ROUTES.list, "/list", credential)}
-${route(ROUTES.filteredList, "/list", `${credential}, capabilityFilter({ tools: ${JSON.stringify(shown)} })`)}
-${route(ROUTES.stream, "/stream", credential)}
+${routes.join("\n")}
   ],
 });
 `;

@@ -10,7 +10,7 @@ const CONNECTIONS = 16;
 
 /** Runs the rounds. */
 export async function measureFilter(stage: GatewayStage): Promise<readonly Figure[]> {
-  await using gateway = await stageGateway(stage);
+  await using gateway = await stageGateway(stage, { filter: true });
   const ratios: number[] = [];
   const absolute: number[] = [];
   for (let round = -1; round < stage.options.rounds; round++) {

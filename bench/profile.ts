@@ -62,7 +62,10 @@ async function profile(
   const stub = await startStub(bench);
   const stage: GatewayStage = { ...bench, upstream: stub.origin, bearer: stub.bearer };
   const dir = `${bench.workDir}/profile`;
-  const gateway = await stageGateway(stage, { runtimeArgs: ["--cpu-prof", `--cpu-prof-dir=${dir}`] });
+  const gateway = await stageGateway(stage, {
+    filter: route === "filteredList",
+    runtimeArgs: ["--cpu-prof", `--cpu-prof-dir=${dir}`],
+  });
   const { accessToken } = await signIn(gateway.publicUrl, ROUTES[route]);
   const body = route === "call" ? CALL_BODY : LIST_BODY;
   const request = { url: gateway.origin + ROUTES[route], bearer: accessToken, body };

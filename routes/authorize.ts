@@ -11,7 +11,7 @@ import { PATHS } from "../lib/oauth/paths.ts";
 import { currentSession, ensureBrowserCookie } from "./browser.ts";
 import type { Deployment, Env } from "./context.ts";
 import { startLogin } from "./login.ts";
-import { targetOf } from "./targets.ts";
+import { redirectUriPolicy, targetOf } from "./targets.ts";
 
 /** The endpoint for all routes, or, with `route`, for one: then the issuer is the route's URL. */
 export function authorize(
@@ -24,7 +24,10 @@ export function authorize(
     const params = new URL(c.req.url).searchParams;
     const client = await requireClient(deployment, params);
     const routeTarget = route === null ? null : targetOf(origin, route);
-    const { redirect, given } = ValidatedRedirect.validate(params, client, routeTarget?.resource ?? origin);
+    const { redirect, given } = ValidatedRedirect.validate(params, client, {
+      issuer: routeTarget?.resource ?? origin,
+      policy: redirectUriPolicy(gateway, origin),
+    });
     const targets = gateway.routes.map((each) => targetOf(origin, each));
     const request = validateAuthorizationRequest(params, { redirect, targets, origin, routeTarget });
     const session = await currentSession(c, deployment);

@@ -9,6 +9,7 @@ import { readBody } from "../lib/http/body.ts";
 import { OAuthError } from "../lib/oauth/errors.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
 import type { Deployment, Env } from "./context.ts";
+import { redirectUriPolicy } from "./targets.ts";
 
 const MAX_BODY_BYTES = 65_536;
 
@@ -17,7 +18,7 @@ export function register(deployment: Deployment): (c: Context<Env>) => Promise<R
   const { services, gateway } = deployment;
   return async (c) => {
     const body = await readJson(c.req.raw);
-    const policy = { schemes: gateway.redirectSchemes, ownOrigins: [c.env.origin] };
+    const policy = redirectUriPolicy(gateway, c.env.origin);
     const { clientId, answer } = await registerClient(services, body, policy);
     services.events.emit("info", "mcp_auth_downstream_client_registered", {
       requestId: c.env.requestId,

@@ -1,6 +1,6 @@
 /** The right to send a browser to a client: it is made only after the client and its redirect URI were checked (RFC 6749 §4.1.2.1). */
 import { PageError } from "../http/page_error.ts";
-import { redirectUriMatches } from "../oauth/redirect_uri.ts";
+import { redirectUriFault, redirectUriMatches, type RedirectUriPolicy } from "../oauth/redirect_uri.ts";
 import type { Client } from "./client.ts";
 
 /** A proven redirect URI, with what every response to it carries. */
@@ -20,7 +20,7 @@ export class ValidatedRedirect {
   static validate(
     params: URLSearchParams,
     client: Client,
-    issuer: string,
+    options: { readonly issuer: string; readonly policy: RedirectUriPolicy },
   ): { redirect: ValidatedRedirect; given: boolean } {
     const requested = params.getAll("redirect_uri");
     const [first] = requested;
@@ -36,15 +36,17 @@ export class ValidatedRedirect {
           "The request does not name a redirect_uri, and the app registered more than one.",
         );
       }
-      return { redirect: new ValidatedRedirect(only, state, issuer), given: false };
+      return { redirect: new ValidatedRedirect(only, state, options.issuer), given: false };
     }
-    if (!client.redirectUris.some((registered) => redirectUriMatches(registered, first))) {
+    // The port exception of loopback URIs must not lead to a place that could never have been registered: our own port.
+    const allowed = redirectUriFault(first, options.policy) === null;
+    if (!allowed || !client.redirectUris.some((registered) => redirectUriMatches(registered, first))) {
       throw badRedirect(
         "redirect_uri_unregistered",
         "The app asked to return to an address (redirect_uri) that it has not registered.",
       );
     }
-    return { redirect: new ValidatedRedirect(first, state, issuer), given: true };
+    return { redirect: new ValidatedRedirect(first, state, options.issuer), given: true };
   }
 
   /** The redirect of a stored authorization request, which was validated when it was stored. */

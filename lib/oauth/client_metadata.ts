@@ -157,8 +157,9 @@ function readRedirectUris(members: Members, policy: RedirectUriPolicy): readonly
 }
 
 function readGrantTypes(members: Members): readonly string[] {
-  // RFC 7591 §2: the default is the authorization code grant alone.
-  const stated = readStrings(members, "grant_types") ?? ["authorization_code"];
+  // RFC 7591 §2 defaults to authorization_code alone; a server may substitute (§3.2.1), and a client that says nothing would
+  // otherwise send its user to sign in again every quarter of an hour.
+  const stated = readStrings(members, "grant_types") ?? GRANT_TYPES;
   if (stated.some((type) => REFUSED_GRANT_TYPES.has(type))) {
     throw invalid("grant_types", "password, implicit and client_credentials are not supported");
   }

@@ -26,7 +26,7 @@ Deno.test("`parseClientMetadata()` fills in RFC 7591's defaults (AS-44, AS-48, Q
     tosUri: null,
     contacts: [],
     scope: null,
-    grantTypes: ["authorization_code"],
+    grantTypes: ["authorization_code", "refresh_token"],
     responseTypes: ["code"],
     tokenEndpointAuthMethod: "client_secret_basic",
     authMethodStated: false,
@@ -186,7 +186,7 @@ Deno.test("`clientInformation()` answers arrays, and nothing null or empty; the 
   const minimal = clientInformation(parse());
   assert.deepEqual(minimal, {
     redirect_uris: [CALLBACK],
-    grant_types: ["authorization_code"],
+    grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"],
     token_endpoint_auth_method: "client_secret_basic",
   });

@@ -29,7 +29,10 @@ import { ASSETS } from "./views/assets.ts";
 /** A compiled gateway, ready to be served. */
 export interface GatewayApp {
   /** Answers one request; `peer` is the IP address that connected. */
-  handle(request: Request, connection: { readonly peer: string; readonly delivery: Delivery }): Response | Promise<Response>;
+  handle(
+    request: Request,
+    connection: { readonly peer: string; readonly delivery: Delivery },
+  ): Response | Promise<Response>;
   /** Ends all open streams and stops every timer. */
   close(): void;
 }

@@ -66,7 +66,9 @@ export function enter(
     requestId: crypto.randomUUID(),
     origin: origin ?? "",
     peer: connection.peer,
-    address: trusted > 0 ? clientAddress(connection.peer, headers.get("x-forwarded-for"), trusted) : connection.peer,
+    address: trusted > 0
+      ? clientAddress(connection.peer, headers.get("x-forwarded-for"), trusted)
+      : connection.peer,
     delivery: connection.delivery,
   };
 }

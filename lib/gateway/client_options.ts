@@ -54,6 +54,8 @@ export const clientOptions = z.strictObject({
   redirectUris: list(text({
     expected: "https, http on loopback, or a scheme of `redirectSchemes`",
     example: "https://assistant.example.com/callback",
+    // The other rules depend on `redirectSchemes` and the public URL, and are checked with them.
+    check: (value) => /^[A-Za-z][A-Za-z0-9+.-]*:/.test(value) ? undefined : "A redirect URI is absolute",
   })),
   /** For `client_secret_basic` and `client_secret_post`. */
   clientSecret: secret({ expected: "the secret that the client was given" }).optional(),

@@ -10,7 +10,7 @@ import {
   type Site,
 } from "./definition.ts";
 import { EnvReference } from "./env.ts";
-import { faultsOf, pathOf, valueAt } from "./issues.ts";
+import { faultsOf, flatten, pathOf, valueAt } from "./issues.ts";
 
 /** One value of the resolved configuration, as `describe` prints it. */
 export interface Setting {
@@ -51,6 +51,8 @@ export class Compilation implements OptionReader {
   readonly faults: ConfigFault[] = [];
   readonly settings: Setting[] = [];
   readonly #options: CompilationOptions;
+  /** The variable behind each path that has one. */
+  readonly #names = new Map<string, string>();
   #site: Site | null = null;
 
   constructor(options: CompilationOptions) {
@@ -63,8 +65,9 @@ export class Compilation implements OptionReader {
   }
 
   fault(path: ConfigPath, problem: string, mend: string): void {
-    const variable = this.settings.find((setting) => setting.path === formatPath(path))?.variable;
-    this.faults.push({ path: formatPath(path), ...(variable ? { variable } : {}), problem, mend });
+    const place = formatPath(path);
+    const variable = this.#names.get(place);
+    this.faults.push({ path: place, ...(variable === undefined ? {} : { variable }), problem, mend });
   }
 
   /** {@linkcode OptionReader.read}; `variable` is where the whole input came from, if not from the configuration. */
@@ -81,36 +84,29 @@ export class Compilation implements OptionReader {
     const holder = { value: this.#resolve(input, [], variables) };
     if (this.#options.placeholders) fillPlaceholders(schema, holder, variables);
     const missing = this.#options.placeholders ? [] : variables.filter((variable) => variable.missing);
-    for (const { name, path: tail } of missing) {
-      this.faults.push({
-        path: formatPath([...path, ...tail]),
-        variable: name,
-        ...(isVariableName(name) ? MISSING_VARIABLE : BAD_VARIABLE_NAME),
-      });
-    }
-    const names = new Map(variables.map((each) => [formatPath([...path, ...each.path]), each.name]));
+    for (const each of variables) this.#names.set(formatPath([...path, ...each.path]), each.name);
     const parsed = schema.safeParse(holder.value);
+    const found = parsed.success ? [] : faultsOf(parsed.error.issues, { schema, input: holder.value });
+    for (const { name, path: tail } of missing) {
+      const wanted = found.find((fault) => !fault.unknown && formatPath(fault.path) === formatPath(tail));
+      const { problem, mend } = missingVariable(name, wanted?.mend);
+      this.faults.push({ path: formatPath([...path, ...tail]), variable: name, problem, mend });
+    }
     if (parsed.success) {
-      this.#record(parsed.data, path, names);
+      this.#record(parsed.data, path);
       return missing.length === 0 ? { options: parsed.data } : null;
     }
-    const silent = new Set(missing.map((each) => formatPath([...path, ...each.path])));
-    for (const fault of faultsOf(parsed.error.issues, { schema, input: holder.value })) {
-      const place = formatPath([...path, ...fault.path]);
-      if (silent.has(place) && !fault.unknown) continue;
-      const variable = names.get(place);
-      this.faults.push({
-        path: place,
-        ...(variable === undefined ? {} : { variable }),
-        problem: fault.problem,
-        mend: fault.mend,
-      });
+    const silent = new Set(missing.map((each) => formatPath(each.path)));
+    for (const fault of found) {
+      // That the option is required has just been said in terms of its variable.
+      if (silent.has(formatPath(fault.path)) && !fault.unknown) continue;
+      this.fault([...path, ...fault.path], fault.problem, fault.mend);
     }
     // Unknown options are reported; without them the rules across the known ones can still be checked.
     const known = withoutUnknown(holder.value, parsed.error.issues);
     const again = known === undefined ? undefined : schema.safeParse(known);
     if (!again?.success || missing.length > 0) return null;
-    this.#record(again.data, path, names);
+    this.#record(again.data, path);
     return { options: again.data };
   }
 
@@ -141,20 +137,15 @@ export class Compilation implements OptionReader {
   }
 
   /** Notes every value below `path`; a list of plain values stays one setting. */
-  #record(
-    value: unknown,
-    path: ConfigPath,
-    names: ReadonlyMap<string, string>,
-    from: string | null = null,
-  ): void {
-    const variable = names.get(formatPath(path)) ?? from;
+  #record(value: unknown, path: ConfigPath, from: string | null = null): void {
+    const variable = this.#names.get(formatPath(path)) ?? from;
     if (Array.isArray(value) && value.some((item) => typeof item === "object" && item !== null)) {
-      value.forEach((item, index) => this.#record(item, [...path, index], names, variable));
+      value.forEach((item, index) => this.#record(item, [...path, index], variable));
     } else if (isPlainObject(value)) {
-      for (const [name, item] of Object.entries(value)) this.#record(item, [...path, name], names, variable);
+      for (const [name, item] of Object.entries(value)) this.#record(item, [...path, name], variable);
     } else if (value !== undefined) {
       const within = Array.isArray(value)
-        ? value.flatMap((_, index) => names.get(formatPath([...path, index])) ?? [])
+        ? value.flatMap((_, index) => this.#names.get(formatPath([...path, index])) ?? [])
         : [];
       const origin = within.length === 0 ? variable : within.join(", ");
       this.settings.push({ path: formatPath(path), value, variable: origin });
@@ -162,14 +153,21 @@ export class Compilation implements OptionReader {
   }
 }
 
-const MISSING_VARIABLE = {
-  problem: "The environment variable is not set, or is empty",
-  mend: 'Set it, or name a fallback with env("NAME", { default: "…" })',
-};
-const BAD_VARIABLE_NAME = {
-  problem: "env() was given something that cannot be the name of an environment variable",
-  mend: 'Name one, such as env("LOGIN_CLIENT_ID"): letters, digits and underscores, no digit first',
-};
+/** `wanted` is what the option itself would say: "Give an https URL, for example …". */
+function missingVariable(name: string, wanted: string | undefined): { problem: string; mend: string } {
+  if (!isVariableName(name)) {
+    return {
+      problem: "env() was given something that cannot be the name of an environment variable",
+      mend: 'Name one, such as env("LOGIN_CLIENT_ID"): letters, digits and underscores, no digit first',
+    };
+  }
+  return {
+    problem: "The environment variable is not set, or is empty",
+    mend: wanted?.startsWith("Give ")
+      ? wanted.replace("Give", `Set ${name} to`)
+      : `Set ${name}, or name a fallback: env("${name}", { default: "…" })`,
+  };
+}
 
 function isVariableName(name: unknown): boolean {
   return typeof name === "string" && /^[A-Za-z_]\w*$/.test(name);
@@ -187,7 +185,7 @@ function fillPlaceholders(
     const candidates = new Set(PLACEHOLDERS);
     for (const candidate of candidates) {
       assign(holder, ["value", ...path], candidate);
-      const issues = schema.safeParse(holder.value).error?.issues ?? [];
+      const issues = flatten(schema.safeParse(holder.value).error?.issues ?? [], holder.value);
       const issue = issues.find((issue) => formatPath(pathOf(issue)) === key);
       if (issue === undefined) break;
       const example = issue.code === "custom" ? issue.params?.["example"] : undefined;

@@ -20,7 +20,7 @@ export interface Parsed {
 
 /** One fault per issue; an issue about several unknown options becomes one fault for each. */
 export function faultsOf(issues: readonly z.core.$ZodIssue[], parsed: Parsed): RelativeFault[] {
-  return issues.flatMap((issue) => {
+  return flatten(issues, parsed.input).flatMap((issue) => {
     const path = pathOf(issue);
     if (issue.code === "unrecognized_keys") {
       const known = Object.keys(shapeAt(parsed.schema, path) ?? {});
@@ -29,8 +29,18 @@ export function faultsOf(issues: readonly z.core.$ZodIssue[], parsed: Parsed): R
     if (issue.code === "custom") {
       return [{ path, problem: issue.message, mend: String(issue.params?.["mend"] ?? "Correct the value") }];
     }
-    if (issue.code === "invalid_union") return faultsOf(branchOf(issue, parsed.input), parsed);
     return [{ path, ...structural(issue, valueAt(parsed.input, path)) }];
+  });
+}
+
+/** The issues with those of each union replaced by the issues of the alternative that was meant. */
+export function flatten(issues: readonly z.core.$ZodIssue[], input: unknown): readonly z.core.$ZodIssue[] {
+  return issues.flatMap((issue) => {
+    if (issue.code !== "invalid_union") return [issue];
+    const given = valueAt(input, pathOf(issue));
+    // Ours pair something plain with an object: the object is meant when an object was given.
+    const branch = typeof given === "object" && given !== null ? issue.errors.at(-1) : issue.errors[0];
+    return (branch ?? []).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
   });
 }
 
@@ -46,13 +56,6 @@ export function unknownOption(key: string, path: ConfigPath, known: readonly str
       ? advice
       : `${advice.replace(/([^?])$/, "$1.")} The options here: ${known.join(", ")}`,
   };
-}
-
-/** The issues of the alternative that was meant: the object, when an object was given, else the first. */
-function branchOf(issue: z.core.$ZodIssueInvalidUnion, input: unknown): z.core.$ZodIssue[] {
-  const given = valueAt(input, pathOf(issue));
-  const branch = typeof given === "object" && given !== null ? issue.errors.at(-1) : issue.errors[0];
-  return (branch ?? []).map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
 function structural(issue: z.core.$ZodIssue, given: unknown): { problem: string; mend: string } {

@@ -23,6 +23,9 @@ export function url(rule: UrlRule): z.ZodType<string, Text> {
   return text({ expected: scheme, example: rule.example, check: (value) => urlProblem(value, rule) });
 }
 
+/** Labels of a name (an underscore is seen in private networks), or an address literal. */
+const HOSTNAME = /^(?:\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)$/;
+
 /** What is wrong with a string as a URL, or nothing. Credentials in it are not repeated. */
 export function urlProblem(value: string, rule: Omit<UrlRule, "example">): string | undefined {
   const shown = printable(value);
@@ -33,7 +36,7 @@ export function urlProblem(value: string, rule: Omit<UrlRule, "example">): strin
   }
   if (!hasUriCharacters(value)) return `${shown} has characters that a URL cannot have, or is too long`;
   const parsed = parseHttpUri(value);
-  if (parsed === null) return `${shown} has no host in its plain form`;
+  if (parsed === null || !HOSTNAME.test(parsed.hostname)) return `${shown} has no host in its plain form`;
   if (value.includes("#")) return `${shown} has a fragment, which is never sent`;
   if (parsed.query !== "" && rule.query !== true) {
     return `${shown} has a query, which does not belong in this URL`;
@@ -57,10 +60,10 @@ const HOST_PATTERN =
 export function publicUrl(): z.ZodType<PublicUrlSetting, Text | { readonly hosts: readonly Text[] }> {
   return option(PUBLIC_URL, (value, refuse): PublicUrlSetting => {
     if (!isPlainObject(value)) {
-      const problem = typeof value === "string" ? originProblem(value) : undefined;
-      if (typeof value !== "string") {
-        refuse(`An origin or { hosts: […] } is expected, but ${typeName(value)} was given`);
-      } else if (problem !== undefined) refuse(problem);
+      const problem = typeof value === "string"
+        ? originProblem(value)
+        : `An origin or { hosts: […] } is expected, but ${typeName(value)} was given`;
+      if (problem !== undefined) refuse(problem);
       return { kind: "origin", origin: problem === undefined ? new URL(String(value)).origin : "" };
     }
     const { hosts, ...others } = value;

@@ -3,12 +3,14 @@ import { Hono } from "@hono/hono";
 import type { Context } from "@hono/hono";
 import { AccessTokenVerifier } from "../lib/authorization_server/access_token.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
+import { IdentityProvider } from "../lib/login/identity_provider.ts";
 import { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import { ALIASES, PATHS, WELL_KNOWN } from "../lib/oauth/paths.ts";
 import { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { Services } from "../lib/services.ts";
 import { authorize } from "./authorize.ts";
 import { authorizationServerDocument, routeDocument } from "./authorization_server_metadata.ts";
+import { callback } from "./callback.ts";
 import type { Delivery, Deployment, Env } from "./context.ts";
 import { openToEveryOrigin } from "./cors.ts";
 import { devLogin, devLoginDecision } from "./dev_login.ts";
@@ -39,7 +41,14 @@ export interface GatewayApp {
 
 /** Compiles the gateway into a Hono router. */
 export function createApp(services: Services, gateway: Gateway): GatewayApp {
-  const deployment: Deployment = { services, gateway, verifier: new AccessTokenVerifier(services) };
+  const { login } = gateway.oauth;
+  const identityProvider = login.kind === "oidc" ? new IdentityProvider(login, services) : null;
+  const deployment: Deployment = {
+    services,
+    gateway,
+    verifier: new AccessTokenVerifier(services),
+    identityProvider,
+  };
   const deadlines = new Deadlines();
   const { clock, revocations } = services;
   const streams = new StreamRegistry({ clock, revocations, limits: gateway.limits });

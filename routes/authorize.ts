@@ -52,7 +52,12 @@ export function authorize(
     if (session !== null && !request.prompt.has("login") && !request.prompt.has("select_account")) {
       return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
     }
-    return await startLogin(c, deployment, { returnTo, loginHint: request.loginHint, browser });
+    return await startLogin(c, deployment, {
+      returnTo,
+      loginHint: request.loginHint,
+      browser,
+      prompt: forwardedPrompt(request.prompt),
+    });
   };
 }
 
@@ -72,6 +77,12 @@ async function requireClient(deployment: Deployment, params: URLSearchParams): P
     );
   }
   return client;
+}
+
+/** Of the client's `prompt`, what concerns the sign-in; `consent` is ours, and always asked. */
+function forwardedPrompt(prompt: ReadonlySet<string>): string | null {
+  const forwarded = ["login", "select_account"].filter((value) => prompt.has(value));
+  return forwarded.length === 0 ? null : forwarded.join(" ");
 }
 
 /** Nothing is approved without a click, so a request that allows no page can only be told so. */

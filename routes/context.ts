@@ -1,6 +1,7 @@
 /** What every endpoint is given beside the request: made once at the edge, before the router. */
 import type { AccessTokenVerifier } from "../lib/authorization_server/access_token.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
+import type { IdentityProvider } from "../lib/login/identity_provider.ts";
 import type { Services } from "../lib/services.ts";
 
 /** Facts of one request that its headers alone do not tell. */
@@ -30,4 +31,6 @@ export interface Deployment {
   readonly services: Services;
   readonly gateway: Gateway;
   readonly verifier: AccessTokenVerifier;
+  /** `null`: the local login. */
+  readonly identityProvider: IdentityProvider | null;
 }

@@ -71,7 +71,8 @@ async function signIn(
     email: null,
     emailVerified: false,
   };
-  return await completeLogin(c, deployment, { identity, returnTo: entry.value.returnTo });
+  const outcome = { identity, claims: {}, idToken: null, refreshToken: null };
+  return await completeLogin(c, deployment, { outcome, returnTo: entry.value.returnTo });
 }
 
 async function requireLogin(

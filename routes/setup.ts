@@ -133,16 +133,23 @@ async function decideSwitch(c: Context<Env>, deployment: Deployment, { entry }: 
   if (await bindUser(deployment.services, entry, null) === null) throw expired("transaction_changed");
   await closeSession(deployment.services, sessionCookie(c));
   clearSessionCookie(c);
-  return await signInFirst(c, deployment, entry);
+  // `login` is what every provider understands; `select_account` is not.
+  return await signInFirst(c, deployment, entry, "login");
 }
 
 async function signInFirst(
   c: Context<Env>,
   deployment: Deployment,
   entry: Entry<AuthorizationRecord>,
+  prompt: string | null = null,
 ): Promise<Response> {
   const returnTo = `${deployment.gateway.basePath}${PATHS.setup}?transaction=${entry.id[0]}`;
-  return await startLogin(c, deployment, { returnTo, loginHint: null, browser: browserCookie(c) ?? "" });
+  return await startLogin(c, deployment, {
+    returnTo,
+    loginHint: null,
+    prompt,
+    browser: browserCookie(c) ?? "",
+  });
 }
 
 async function requireAuthorization(

@@ -15,14 +15,21 @@ export interface LoginStart {
   readonly ttlSeconds: number;
 }
 
-/** Stores a login and returns its id, which is also the `state` towards a provider. */
+/** A login that was just begun. */
+export interface BegunLogin {
+  /** Also the `state` towards a provider. */
+  readonly loginId: string;
+  readonly record: LoginRecord;
+}
+
+/** Stores a login. */
 export async function beginLogin(
   services: Pick<Services, "store" | "clock" | "random">,
   start: LoginStart,
-): Promise<string> {
+): Promise<BegunLogin> {
   const { store, clock, random } = services;
   const loginId = createIdentifier(random);
-  await store.write().set(logins, [loginId], {
+  const record: LoginRecord = {
     browserHash: hashSecret(start.browser),
     csrfToken: createIdentifier(random),
     returnTo: start.returnTo,
@@ -31,8 +38,9 @@ export async function beginLogin(
     nonce: createIdentifier(random),
     codeVerifier: createSecretToken("", random),
     expiresAt: clock.now() + start.ttlSeconds * 1000,
-  }).commit();
-  return loginId;
+  };
+  await store.write().set(logins, [loginId], record).commit();
+  return { loginId, record };
 }
 
 /** The login, if this browser began it; it stays usable. */

@@ -8,6 +8,7 @@
  * | `["authorization", transactionId]`          | S | `stateTtlSeconds`; taken at the decision                        |
  * | `["login", loginId]`                        | S | `stateTtlSeconds`; taken at the callback                        |
  * | `["session", sha256(cookie)]`               | S | `sessionTtlSeconds`                                            |
+ * | `["user", userId]`                          | S | as long as a grant may live, from the last login               |
  * | `["grant", grantId]`                        |   | `grantTtlSeconds` from approval; until its code is redeemed, as long as the code |
  * | `["grant_by_user", userId, grantId]`        |   | as its grant                                                   |
  * | `["authorization_code", sha256(code)]`      |   | 60 s; once used, `refreshTokenTtlSeconds`, to notice a replay  |
@@ -97,6 +98,23 @@ export const sessions = collection("session", {
   signedInAt: z.number(),
 }, { sealed: true });
 
+/** What is known of a user since the last login: what access rules look at, and the assertion that ID-JAG exchanges. */
+export const users = collection("user", {
+  issuer: z.string(),
+  subject: z.string(),
+  name: z.string().nullable(),
+  email: z.string().nullable(),
+  emailVerified: z.boolean(),
+  /** Claims of the ID token: roles and groups are among them. */
+  claims: z.record(z.string(), z.unknown()),
+  /** `null` for the local login. */
+  idToken: z.string().nullable(),
+  /** When the ID token expires; 0 without one. */
+  idTokenExpiresAt: z.number(),
+  providerRefreshToken: z.string().nullable(),
+  signedInAt: z.number(),
+}, { sealed: true });
+
 /** What a user approved: one client, one redirect URI, one route, some scopes. It is the consent record. */
 export const grants = collection("grant", {
   grantId: z.string(),
@@ -159,6 +177,7 @@ export type ClientRecord = RecordOf<typeof clients>;
 export type AuthorizationRecord = RecordOf<typeof authorizations>;
 export type LoginRecord = RecordOf<typeof logins>;
 export type SessionRecord = RecordOf<typeof sessions>;
+export type UserRecord = RecordOf<typeof users>;
 export type GrantRecord = RecordOf<typeof grants>;
 export type AuthorizationCodeRecord = RecordOf<typeof authorizationCodes>;
 export type AccessTokenRecord = RecordOf<typeof accessTokens>;

@@ -1,0 +1,137 @@
+/** Verifying an ID token (OpenID Connect Core §3.1.3.7): by configuration, never by what the token says of itself. */
+import {
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type JWTPayload,
+  jwtVerify,
+  type JWTVerifyGetKey,
+} from "jose";
+import type { Fetch } from "../http/outbound_fetch.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Identity } from "./identity.ts";
+
+/** Every standard asymmetric signature; never `none`, never a shared secret. */
+export const ID_TOKEN_ALGORITHMS: readonly string[] = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
+
+const CLOCK_SKEW_SECONDS = 60;
+/** A token that answers a code exchange is fresh. */
+const MAX_AGE_SECONDS = 3_600;
+/** No honest ID token lives longer; a number beyond it is an overflow or an attack. */
+const MAX_LIFETIME_SECONDS = 366 * 86_400;
+const MAX_TOKEN_LENGTH = 65_536;
+/** OpenID Connect Core §2: `sub` has at most 255 ASCII characters. */
+const SUBJECT = /^[\x20-\x7e]{1,255}$/;
+
+/** The token is not to be believed. */
+export class IdTokenError extends Error {
+  override readonly name = "IdTokenError";
+  /** A snake_case word for the event log. */
+  readonly reason: string;
+
+  constructor(reason: string, options: { cause?: unknown } = {}) {
+    super(`The ID token is refused: ${reason}`, options);
+    this.reason = reason;
+  }
+}
+
+/** What a token is held against. */
+export interface IdTokenExpectation {
+  readonly issuer: string;
+  readonly audience: string;
+  /** Our client id: `azp`, where there is one, has to be it. */
+  readonly clientId: string;
+  readonly nonce: string;
+}
+
+/** A verified token. */
+export interface VerifiedIdToken {
+  readonly identity: Identity;
+  readonly claims: JWTPayload;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** The provider's keys, fetched when needed; an unknown key id asks again, at most every 30 s. */
+export function providerKeys(jwksUrl: string, fetch: Fetch, timeoutMs: number): JWTVerifyGetKey {
+  return createRemoteJWKSet(new URL(jwksUrl), {
+    timeoutDuration: timeoutMs,
+    cooldownDuration: 30_000,
+    // jose hands over a string and its own init; the types only differ in breadth.
+    [customFetch]: (url, init) => fetch(url, init as RequestInit),
+  });
+}
+
+/**
+ * Verifies the signature and every claim.
+ * @throws {IdTokenError} if the token is not to be believed.
+ * @throws other errors if the keys cannot be fetched.
+ */
+export async function verifyIdToken(
+  token: string,
+  keys: JWTVerifyGetKey,
+  expected: IdTokenExpectation & { readonly clock: Clock },
+): Promise<VerifiedIdToken> {
+  if (token.length > MAX_TOKEN_LENGTH) throw new IdTokenError("id_token_too_long");
+  const now = expected.clock.now();
+  const claims = await verify(token, keys, expected, now);
+  const { sub, nonce, azp, aud, exp = 0 } = claims;
+  if (typeof sub !== "string" || !SUBJECT.test(sub)) throw new IdTokenError("id_token_subject_malformed");
+  if (nonce !== expected.nonce) throw new IdTokenError("id_token_nonce_differs");
+  if (azp !== undefined ? azp !== expected.clientId : Array.isArray(aud) && aud.length > 1) {
+    throw new IdTokenError("id_token_authorized_party_differs");
+  }
+  if (!Number.isSafeInteger(Math.ceil(exp)) || exp > now / 1000 + MAX_LIFETIME_SECONDS) {
+    throw new IdTokenError("id_token_expiry_malformed");
+  }
+  return { identity: identityOf(expected.issuer, sub, claims), claims, expiresAt: exp * 1000 };
+}
+
+async function verify(
+  token: string,
+  keys: JWTVerifyGetKey,
+  expected: IdTokenExpectation,
+  now: number,
+): Promise<JWTPayload> {
+  try {
+    const { payload } = await jwtVerify(token, keys, {
+      issuer: expected.issuer,
+      audience: expected.audience,
+      algorithms: [...ID_TOKEN_ALGORITHMS],
+      clockTolerance: CLOCK_SKEW_SECONDS,
+      maxTokenAge: MAX_AGE_SECONDS,
+      requiredClaims: ["sub", "exp", "iat"],
+      currentDate: new Date(now),
+    });
+    return payload;
+  } catch (error) {
+    // A key set that did not arrive says nothing about the token.
+    if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) throw error;
+    if (error.constructor === errors.JOSEError || error instanceof errors.JWKSInvalid) throw error;
+    throw new IdTokenError(`id_token_${error.code.toLowerCase()}`, { cause: error });
+  }
+}
+
+function identityOf(issuer: string, subject: string, claims: JWTPayload): Identity {
+  const text = (value: unknown) => typeof value === "string" && value !== "" ? value.slice(0, 256) : null;
+  return {
+    issuer,
+    subject,
+    name: text(claims.name) ?? text(claims.preferred_username) ?? text(claims.nickname),
+    email: text(claims.email),
+    // Some providers send it as a string.
+    emailVerified: claims.email_verified === true || claims.email_verified === "true",
+  };
+}

@@ -1,6 +1,7 @@
 /** `deno task dev`: the gateway, restarted at every edit, and the demo server beside it, until Ctrl-C. */
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
+import { watchNpxParent } from "./npx_parent.ts";
 import { TypeCheck } from "./type_check.ts";
 
 const gatewayHost = Deno.env.get("GATEWAY_HOST") || "127.0.0.1";
@@ -101,6 +102,10 @@ function pause(ms: number): Promise<undefined> {
 }
 
 let asked = false;
+const npx = watchNpxParent(() => {
+  asked = true;
+  stop();
+});
 const signals: Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT", "SIGBREAK"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -113,4 +118,5 @@ for (const signal of signals) {
 
 const first = await Promise.race(children.map((child) => child.status));
 await stop();
+npx.stop();
 Deno.exit(asked ? 0 : first.code || 1);

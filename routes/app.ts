@@ -8,6 +8,7 @@ import { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import { ALIASES, PATHS, WELL_KNOWN } from "../lib/oauth/paths.ts";
 import { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { Services } from "../lib/services.ts";
+import { account, accountDecision } from "./account.ts";
 import { authorize } from "./authorize.ts";
 import { authorizationServerDocument, routeDocument } from "./authorization_server_metadata.ts";
 import { callback } from "./callback.ts";
@@ -155,6 +156,8 @@ function addPages(router: Hono<Env>, deployment: Deployment, answer: Answer): vo
     router.get(base + PATHS.devLogin, answer("page", devLogin(deployment, users)));
     router.post(base + PATHS.devLogin, answer("page", devLoginDecision(deployment, users)));
   }
+  router.get(base + PATHS.account, answer("page", account(deployment)));
+  router.post(base + PATHS.account, answer("page", accountDecision(deployment)));
   router.get(base === "" ? PATHS.landing : base, answer("page", landing(deployment)));
   for (const asset of ASSETS) {
     router.get(base + asset.path, () => new Response(asset.body, { headers: asset.headers }));

@@ -41,6 +41,12 @@ export function clearSessionCookie(c: Context<Env>): void {
   writeCookie(c, SESSION_COOKIE, "", 0);
 }
 
+/** Removes both cookies. */
+export function clearBrowserCookies(c: Context<Env>): void {
+  clearSessionCookie(c);
+  writeCookie(c, BROWSER_COOKIE, "", 0);
+}
+
 /** The session of this browser, or `null`. */
 export async function currentSession(c: Context<Env>, deployment: Deployment): Promise<SessionRecord | null> {
   return await findSession(deployment.services, sessionCookie(c));

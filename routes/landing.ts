@@ -1,5 +1,6 @@
 /** The landing page: the routes, and how to add each to a client. */
 import type { Context } from "@hono/hono";
+import { PATHS } from "../lib/oauth/paths.ts";
 import { resourceOf } from "../lib/oauth/resource_indicator.ts";
 import { currentSession } from "./browser.ts";
 import type { Deployment, Env } from "./context.ts";
@@ -20,7 +21,7 @@ export function landing(deployment: Deployment): (c: Context<Env>) => Promise<Re
       })),
       development: gateway.mode === "development",
       signedIn: session === null ? null : { name: session.name ?? session.email ?? session.subject },
-      accountPath: "",
+      accountPath: gateway.basePath + PATHS.account,
       basePath: gateway.basePath,
     });
     return new Response(html, { headers: pageHeaders({ formActionSelf: true, standalone: true }) });

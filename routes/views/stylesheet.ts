@@ -172,5 +172,15 @@ details:last-child:not([open]) > summary { border-radius: 0 0 .6rem .6rem; }
 @media (max-width: 26rem) { .how { padding-inline-start: .9rem; } }
 `;
 
+const ACCOUNT = `
+.apps { margin: 0; padding: 0; list-style: none; }
+.apps li { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center; padding: .8rem 0; border-top: 1px solid var(--line); }
+.apps li > div { flex: 1 1 14rem; min-width: 0; }
+.apps li b, .apps li small { display: block; }
+.apps form { margin: 0; }
+.apps .button { min-height: 2.5rem; padding: .5rem 1rem; }
+`;
+
 /** CSS of all pages: no URLs, no imports, one accent, light and dark. */
-export const STYLESHEET: string = [COLOURS, FRAME, TEXT, CONTROLS, SETUP, LANDING].join("").trimStart();
+export const STYLESHEET: string = [COLOURS, FRAME, TEXT, CONTROLS, SETUP, LANDING, ACCOUNT].join("")
+  .trimStart();

@@ -1,5 +1,6 @@
 /** One rendering of every page in each of its states, also with hostile input: what the tests of the views look at. */
 
+import { accountPage, type AccountPageProps } from "../../routes/views/account.ts";
 import { devLoginPage } from "../../routes/views/dev_login.ts";
 import { errorPage } from "../../routes/views/error.ts";
 import { landingPage } from "../../routes/views/landing.ts";
@@ -105,6 +106,30 @@ const DEMO_ROUTE = {
   operationId: "demo",
 };
 
+/** The account page of somebody with two apps. */
+export const ACCOUNT: AccountPageProps = {
+  action: "/account",
+  csrfToken: "csrf_3",
+  user: { name: "Dana Rivera", detail: "dana@example.test" },
+  apps: [
+    {
+      grantId: "gr_1",
+      name: "Claude",
+      clientId: "cl_1",
+      route: "Linear",
+      approvedAt: "2026-11-20T09:12:44.000Z",
+    },
+    {
+      grantId: "gr_2",
+      name: null,
+      clientId: "cl_9f2k",
+      route: "GitHub",
+      approvedAt: "2026-10-30T09:12:44.000Z",
+    },
+  ],
+  requestId: "req_01JB2Q8F5K",
+};
+
 /** A page as a route would serve it. */
 export interface ViewSample {
   readonly name: string;
@@ -136,6 +161,24 @@ export async function viewSamples(): Promise<readonly ViewSample[]> {
     sample(
       "dev-login-hostile",
       devLoginPage({ ...login, users: ["x".repeat(200), HOSTILE], preselected: HOSTILE, error: HOSTILE }),
+    ),
+    sample("account", accountPage(ACCOUNT), false),
+    sample("account-empty", accountPage({ ...ACCOUNT, apps: [] }), false),
+    sample(
+      "account-hostile",
+      accountPage({
+        ...ACCOUNT,
+        csrfToken: HOSTILE,
+        user: { name: "W".repeat(300), detail: HOSTILE },
+        apps: [{
+          grantId: HOSTILE,
+          name: HOSTILE.repeat(8),
+          clientId: HOSTILE,
+          route: LONG_HOST,
+          approvedAt: HOSTILE,
+        }],
+      }),
+      false,
     ),
     sample(
       "landing",

@@ -1,11 +1,13 @@
 /** Whatever a property says, the markup around it stays the same: the pages' one defence that must not have a hole. */
 
 import assert from "node:assert/strict";
+import { accountPage } from "../../../routes/views/account.ts";
 import { devLoginPage, type DevLoginPageProps } from "../../../routes/views/dev_login.ts";
 import { errorPage, type ErrorPageProps } from "../../../routes/views/error.ts";
 import { landingPage, type LandingPageProps } from "../../../routes/views/landing.ts";
 import { setupPage } from "../../../routes/views/setup.ts";
 import {
+  ACCOUNT,
   LANDING_ROUTES,
   SETUP,
   SETUP_CHOICE,
@@ -97,6 +99,10 @@ Deno.test("`devLoginPage()` keeps its markup whatever any of its properties says
 
 Deno.test("`landingPage()` keeps its markup whatever any of its properties says (B6 095)", async () => {
   await assertOnlyTextChanges(LANDING, landingPage);
+});
+
+Deno.test("`accountPage()` keeps its markup whatever any of its properties says (B6 095)", async () => {
+  await assertOnlyTextChanges(ACCOUNT, accountPage);
 });
 
 Deno.test("`errorPage()` keeps its markup whatever any of its properties says (B6 095)", async () => {

@@ -1,0 +1,111 @@
+/** The account page: my clients and how to revoke them; sign out here and at the identity provider. */
+import type { Context } from "@hono/hono";
+import { revokeGrant } from "../lib/authorization_server/grant.ts";
+import { hashSecret } from "../lib/crypto/secret_token.ts";
+import { closeSession } from "../lib/login/session.ts";
+import { PATHS } from "../lib/oauth/paths.ts";
+import { type GrantRecord, grants, grantsByUser, type SessionRecord } from "../lib/store/schema.ts";
+import {
+  checkCsrfToken,
+  clearBrowserCookies,
+  currentSession,
+  ensureBrowserCookie,
+  refuseCrossSite,
+  sessionCookie,
+} from "./browser.ts";
+import type { Deployment, Env } from "./context.ts";
+import { readForm } from "./form.ts";
+import { startLogin } from "./login.ts";
+import { accountPage } from "./views/account.ts";
+import { pageHeaders } from "./views/page_headers.ts";
+
+const MAX_APPS = 200;
+
+/** GET: the page, for whoever is signed in. */
+export function account(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
+  const { gateway } = deployment;
+  return async (c) => {
+    const session = await currentSession(c, deployment);
+    if (session === null) return await signInFirst(c, deployment);
+    const html = await accountPage({
+      action: gateway.basePath + PATHS.account,
+      csrfToken: csrfTokenOf(c, deployment),
+      user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
+      apps: (await approvedBy(deployment, session)).map((grant) => ({
+        grantId: grant.grantId,
+        name: grant.clientName,
+        clientId: grant.clientId,
+        route: gateway.routes.find((route) => route.operationId === grant.operationId)?.title ??
+          grant.operationId,
+        approvedAt: new Date(grant.approvedAt).toISOString(),
+      })),
+      basePath: gateway.basePath,
+      requestId: c.env.requestId,
+    });
+    // No `form-action`: signing out may go on to the identity provider.
+    return new Response(html, { headers: pageHeaders({ formActionSelf: false, standalone: true }) });
+  };
+}
+
+/** POST: revoke one app, or sign out. */
+export function accountDecision(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
+  const { services, gateway } = deployment;
+  return async (c) => {
+    refuseCrossSite(c);
+    const form = await readForm(c.req.raw);
+    const session = await currentSession(c, deployment);
+    if (session === null) return await signInFirst(c, deployment);
+    checkCsrfToken(form.get("csrf_token"), csrfTokenOf(c, deployment));
+    if (form.get("action") === "sign_out") return await signOut(c, deployment);
+    const grant = await services.store.get(grants, form.get("grant") ?? "");
+    // Somebody else's grant, or one that is gone, is left alone: the page then shows how things are.
+    if (form.get("action") === "revoke" && grant?.value.userId === session.userId) {
+      await revokeGrant(services, grant.value, "revoked_by_user");
+    }
+    return seeOther(c, gateway.basePath + PATHS.account);
+  };
+}
+
+async function signOut(c: Context<Env>, deployment: Deployment): Promise<Response> {
+  const { services, gateway, identityProvider } = deployment;
+  const home = gateway.basePath === "" ? PATHS.landing : gateway.basePath;
+  await closeSession(services, sessionCookie(c));
+  // The browser starts as a new one, so what it had begun before is dead, too.
+  clearBrowserCookies(c);
+  const atProvider = await identityProvider?.endSessionUrl(c.env.origin + home);
+  return seeOther(c, atProvider ?? home);
+}
+
+async function approvedBy(deployment: Deployment, session: SessionRecord): Promise<GrantRecord[]> {
+  const { store } = deployment.services;
+  const found: GrantRecord[] = [];
+  for await (const { id } of store.list(grantsByUser, session.userId)) {
+    const grant = await store.get(grants, id[1] ?? "");
+    if (grant !== null) found.push(grant.value);
+    if (found.length === MAX_APPS) break;
+  }
+  return found.sort((a, b) => b.approvedAt - a.approvedAt);
+}
+
+/** Bound to the session, so that no other session's token fits; nothing has to be stored for it. */
+function csrfTokenOf(c: Context<Env>, deployment: Deployment): string {
+  const { keyId, value } = deployment.services.keyRing.sign(
+    "account-csrf",
+    hashSecret(sessionCookie(c) ?? ""),
+  );
+  return `${keyId}.${value}`;
+}
+
+async function signInFirst(c: Context<Env>, deployment: Deployment): Promise<Response> {
+  const returnTo = deployment.gateway.basePath + PATHS.account;
+  const browser = ensureBrowserCookie(c, deployment);
+  return await startLogin(c, deployment, { returnTo, loginHint: null, prompt: null, browser });
+}
+
+function seeOther(c: Context<Env>, location: string): Response {
+  return c.body(null, 303, {
+    Location: location,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+  });
+}

@@ -1,0 +1,82 @@
+/** The account page: who is signed in, which apps may act in that name, and the way out. */
+
+import { html } from "@hono/hono/html";
+import { displayText } from "./display_text.ts";
+import { type FrameProps, type Html, page } from "./layout.ts";
+
+/** An app that the user approved for one server. */
+export interface AccountApp {
+  readonly grantId: string;
+  /** Chosen by the app itself; null when it gave none. */
+  readonly name: string | null;
+  readonly clientId: string;
+  /** Title of the server it may use. */
+  readonly route: string;
+  /** ISO 8601. */
+  readonly approvedAt: string;
+}
+
+/** Content of {@linkcode accountPage}. */
+export interface AccountPageProps extends FrameProps {
+  /** Where the forms post to. */
+  readonly action: string;
+  readonly csrfToken: string;
+  readonly user: { readonly name: string; readonly detail: string | null };
+  readonly apps: readonly AccountApp[];
+}
+
+/** The account page: one small form per button, since each is a decision of its own. */
+export function accountPage(props: AccountPageProps): Promise<string> {
+  const body = html`
+    <div class="hero">
+      <h1>Your account</h1>
+      <p class="lead">Signed in as <b><bdi>${displayText(props.user.name, 80)}</bdi></b>${detail(props)}.</p>
+      <form method="post" action="${props.action}">
+        <input type="hidden" name="csrf_token" value="${props.csrfToken}">
+        <button class="link" name="action" value="sign_out">Sign out</button>
+      </form>
+    </div>
+    <section class="card">
+      <h2>Apps that may act for you</h2>
+      ${props.apps.length === 0
+        ? none()
+        : html`<ul class="apps">${props.apps.map((app) => appItem(app, props))}</ul>`}
+    </section>
+  `;
+  return page({
+    title: "Your account",
+    body,
+    wide: true,
+    basePath: props.basePath,
+    requestId: props.requestId,
+  });
+}
+
+function detail({ user }: AccountPageProps): Html | null {
+  return user.detail === null || user.detail === user.name ? null : html`
+    (<bdi>${displayText(user.detail, 80)}</bdi>)
+  `;
+}
+
+function none(): Html {
+  return html`<p class="lead">None yet. When you approve an app, it appears here, and you can take the approval back.</p>`;
+}
+
+function appItem(app: AccountApp, props: AccountPageProps): Html {
+  const name = displayText(app.name ?? app.clientId, 80);
+  return html`
+    <li>
+      <div>
+        <b><bdi>${name}</bdi></b>
+        <small>uses <bdi>${displayText(app.route, 80)}</bdi>, since <time datetime="${app.approvedAt}">${app
+          .approvedAt.slice(0, 10)}</time></small>
+      </div>
+      <form method="post" action="${props.action}">
+        <input type="hidden" name="csrf_token" value="${props.csrfToken}">
+        <input type="hidden" name="grant" value="${app.grantId}">
+        <button class="button secondary" name="action" value="revoke"
+          aria-label="Revoke ${name}">Revoke</button>
+      </form>
+    </li>
+  `;
+}

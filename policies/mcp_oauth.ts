@@ -3,12 +3,15 @@ import { z } from "zod";
 import { define, type DefinitionSpec, type OAuthPolicy } from "../lib/gateway/definition.ts";
 import type { OAuthSettings } from "../lib/gateway/gateway.ts";
 import {
+  loginPkce,
+  loginScope,
   loginTiming,
   oauthSettings,
   remoteTimeoutMs,
   sharedOAuthOptions,
+  standardProvider,
 } from "../lib/gateway/oauth_options.ts";
-import { choice, secret, text } from "../lib/gateway/options.ts";
+import { secret, text } from "../lib/gateway/options.ts";
 import { url } from "../lib/gateway/url_options.ts";
 
 const providerUrl = (example: string, query = false) => url({ plainHttp: "loopback", query, example });
@@ -33,15 +36,11 @@ const schema = z.strictObject({
     clientId: text({ expected: "the gateway's client id at the provider", example: "sallyport" }),
     clientSecret: secret({ expected: "the gateway's client secret at the provider" }),
     /** Scopes to ask for: `openid profile email`. */
-    scope: text({
-      expected: "scopes separated by single spaces, openid among them",
-      example: "openid profile email",
-      check: scopeProblem,
-    }).default("openid profile email"),
+    scope: loginScope,
     /** An extra `audience` parameter, as Auth0 wants it. */
     audience: text({ expected: "an audience", example: "https://api.example.com" }).optional(),
     /** `none` only for a provider that rejects PKCE. */
-    pkce: choice(["S256", "none"]).default("S256"),
+    pkce: loginPkce,
     /** How long the gateway waits for the provider: 10,000 milliseconds. */
     remoteTimeoutMs,
     ...loginTiming,
@@ -74,6 +73,7 @@ const spec: DefinitionSpec<typeof schema, OAuthSettings> = {
         audience: browserLogin.audience ?? null,
         pkce: browserLogin.pkce,
         remoteTimeoutMs: browserLogin.remoteTimeoutMs,
+        ...standardProvider,
       },
       stateTtlSeconds: browserLogin.stateTtlSeconds,
       sessionTtlSeconds: browserLogin.sessionTtlSeconds,
@@ -84,13 +84,4 @@ const spec: DefinitionSpec<typeof schema, OAuthSettings> = {
 /** Signs users in at an OpenID Connect provider. */
 export function mcpOAuth(options: McpOAuthOptions): OAuthPolicy {
   return define("oauth", spec, options);
-}
-
-function scopeProblem(value: string): string | undefined {
-  const scopes = value.split(" ");
-  // RFC 6749 Appendix A.4: scope-token
-  if (!scopes.every((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))) return "This is no list of scopes";
-  return scopes.includes("openid")
-    ? undefined
-    : 'The scope "openid" is missing, without which there is no ID token';
 }

@@ -1,8 +1,8 @@
 /** The options that every OAuth policy has: what the gateway issues, and whose identity assertions it accepts. */
 import { z } from "zod";
 import type { CompileContext } from "./definition.ts";
-import type { IdJagSettings, OAuthSettings } from "./gateway.ts";
-import { choice, flag, integer, list, text } from "./options.ts";
+import type { IdJagSettings, OAuthSettings, OidcLogin } from "./gateway.ts";
+import { choice, flag, integer, list, type Text, text } from "./options.ts";
 import { url } from "./url_options.ts";
 
 const DAY = 86_400;
@@ -49,6 +49,24 @@ export const remoteTimeoutMs: z.ZodDefault<z.ZodType<number, number>> = integer(
   max: 120_000,
   unit: "milliseconds",
 }).default(10_000);
+
+/** Scopes that the gateway asks of the identity provider. */
+export const loginScope: z.ZodDefault<z.ZodType<string, Text>> = text({
+  expected: "scopes separated by single spaces, openid among them",
+  example: "openid profile email",
+  check: scopeProblem,
+}).default("openid profile email");
+
+/** Whether the login uses PKCE; `none` only for a provider that rejects it. */
+export const loginPkce: z.ZodDefault<z.ZodType<"S256" | "none", "S256" | "none">> = choice(["S256", "none"])
+  .default("S256");
+
+/** What a login needs to say about a provider that keeps to OpenID Connect. */
+export const standardProvider = {
+  authorizationParameters: [],
+  tokenEndpointAuthMethod: null,
+  identitySource: { kind: "id_token" },
+} as const satisfies Partial<OidcLogin>;
 
 /** Spread into the schema of every OAuth policy. */
 export const sharedOAuthOptions = {
@@ -139,4 +157,13 @@ function idJagSettings(
       subjectMapping,
     })),
   };
+}
+
+function scopeProblem(value: string): string | undefined {
+  const scopes = value.split(" ");
+  // RFC 6749 Appendix A.4: scope-token
+  if (!scopes.every((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope))) return "This is no list of scopes";
+  return scopes.includes("openid")
+    ? undefined
+    : 'The scope "openid" is missing, without which there is no ID token';
 }

@@ -39,6 +39,9 @@ Deno.test("`mcpOAuth()` fills in every default of the contract (section 2.2)", (
     audience: null,
     pkce: "S256",
     remoteTimeoutMs: 10_000,
+    authorizationParameters: [],
+    tokenEndpointAuthMethod: null,
+    identitySource: { kind: "id_token" },
   });
 });
 

@@ -119,13 +119,12 @@ function chooseTarget(
       fail("invalid_target", "resource names no route of this gateway.", "resource_unknown")
   );
   // The bare origin says no more than naming nothing: some clients send it for every route (checklist Q-02).
-  const targets = new Set(named.filter((target) => target !== "origin"));
-  if (context.routeTarget !== null) targets.add(context.routeTarget);
-  if (targets.size > 1) {
+  const targets = named.filter((target) => target !== "origin");
+  const [target = null] = context.routeTarget === null ? targets : [context.routeTarget];
+  if (targets.some((other) => other.resource !== target?.resource)) {
     fail("invalid_target", "A token is for one route: name one resource.", "resource_ambiguous");
   }
-  const [target] = targets;
-  if (target !== undefined) return target;
+  if (target !== null) return target;
   const [only, ...others] = context.targets;
   return only !== undefined && others.length === 0 ? only : null;
 }

@@ -1,0 +1,108 @@
+/** Registering, reading and deleting a client: what is answered, and what is kept of it. */
+import assert from "node:assert/strict";
+import { findClient } from "../../../lib/authorization_server/client.ts";
+import {
+  deleteRegistration,
+  readRegistration,
+  registerClient,
+} from "../../../lib/authorization_server/client_registration.ts";
+import { hashSecret } from "../../../lib/crypto/secret_token.ts";
+import { testServices } from "../../support/services.ts";
+import { POLICY, REDIRECT_URI, refuses } from "./stage.ts";
+
+const metadata = { redirect_uris: [REDIRECT_URI], client_name: "Test client" };
+
+Deno.test("a public client gets an id and a registration token, and no secret", async () => {
+  using services = await testServices();
+  const { clientId, answer } = await registerClient(
+    services,
+    { ...metadata, token_endpoint_auth_method: "none" },
+    POLICY,
+  );
+  assert.equal(answer.client_id, clientId);
+  assert.equal(answer.client_id_issued_at, Math.floor(services.clock.now() / 1000));
+  assert.ok(!("client_secret" in answer) && !("client_secret_expires_at" in answer));
+  assert.match(String(answer.registration_access_token), /^rat_[A-Za-z0-9_-]{43}$/);
+});
+
+Deno.test("a confidential client gets its secret once, and the store keeps the hash of it alone (B15 243)", async () => {
+  using services = await testServices();
+  for (const method of ["client_secret_basic", "client_secret_post"]) {
+    const { clientId, answer } = await registerClient(
+      services,
+      { ...metadata, token_endpoint_auth_method: method },
+      POLICY,
+    );
+    const secret = String(answer.client_secret);
+    assert.match(secret, /^cs_[A-Za-z0-9_-]{43}$/);
+    assert.equal(answer.client_secret_expires_at, 0);
+    assert.equal((await findClient(services, [], clientId))?.secretHash, hashSecret(secret));
+    const read = await readRegistration(services, clientId, String(answer.registration_access_token));
+    assert.ok(!("client_secret" in read) && !("registration_access_token" in read));
+    for await (const { value } of services.kv.list<Uint8Array>({ prefix: [] })) {
+      const text = new TextDecoder().decode(value);
+      assert.ok(!text.includes(secret) && !text.includes(String(answer.registration_access_token)));
+    }
+  }
+});
+
+Deno.test("a registration that says nothing about authentication gets a secret that it may leave out (AS-48)", async () => {
+  using services = await testServices();
+  const { clientId, answer } = await registerClient(services, metadata, POLICY);
+  assert.equal(answer.token_endpoint_auth_method, "client_secret_basic");
+  assert.equal(typeof answer.client_secret, "string");
+  assert.equal((await findClient(services, [], clientId))?.mayOmitSecret, true);
+});
+
+Deno.test("a refused registration writes nothing", async () => {
+  using services = await testServices();
+  for (
+    const [body, code] of [
+      [null, "invalid_client_metadata"],
+      [[], "invalid_client_metadata"],
+      [{}, "invalid_redirect_uri"],
+      [{ ...metadata, redirect_uris: ["https://gateway.example/oauth/callback"] }, "invalid_redirect_uri"],
+      [{ ...metadata, redirect_uris: ["javascript:alert(1)"] }, "invalid_redirect_uri"],
+      [{ ...metadata, token_endpoint_auth_method: "tls_client_auth" }, "invalid_client_metadata"],
+      [{ ...metadata, grant_types: ["client_credentials"] }, "invalid_client_metadata"],
+    ] as const
+  ) {
+    await assert.rejects(() => registerClient(services, body, POLICY), { code }, JSON.stringify(body));
+  }
+  assert.equal((await Array.fromAsync(services.kv.list({ prefix: [] }))).length, 0);
+});
+
+Deno.test("reading and deleting need the registration's own token; unknown and wrong look alike (RFC 7592)", async () => {
+  using services = await testServices();
+  const mine = await registerClient(services, metadata, POLICY);
+  const other = await registerClient(services, metadata, POLICY);
+  const token = String(mine.answer.registration_access_token);
+  const attempts: [string, string | null][] = [
+    [mine.clientId, null],
+    [mine.clientId, ""],
+    [mine.clientId, `${token}x`],
+    [mine.clientId, hashSecret(token)],
+    [mine.clientId, String(other.answer.registration_access_token)],
+    ["unknown", token],
+  ];
+  const messages = new Set<string>();
+  for (const [clientId, given] of attempts) {
+    for (const act of [readRegistration, deleteRegistration]) {
+      await assert.rejects(() => act(services, clientId, given), (error: Error) => {
+        assert.ok("code" in error && error.code === "invalid_token");
+        messages.add(error.message);
+        return true;
+      });
+    }
+  }
+  assert.equal(messages.size, 1);
+  assert.equal((await readRegistration(services, mine.clientId, token)).client_name, "Test client");
+  await deleteRegistration(services, mine.clientId, token);
+  assert.equal(await findClient(services, [], mine.clientId), null);
+  assert.ok(await findClient(services, [], other.clientId));
+  await refuses(
+    () => readRegistration(services, mine.clientId, token),
+    "invalid_token",
+    "registration_token_refused",
+  );
+});

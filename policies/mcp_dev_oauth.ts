@@ -7,7 +7,7 @@ import {
   type OAuthPolicy,
 } from "../lib/gateway/definition.ts";
 import type { OAuthSettings } from "../lib/gateway/gateway.ts";
-import { isLoopbackBind } from "../lib/gateway/network_address.ts";
+import { isLoopbackBind } from "../lib/http/network_address.ts";
 import { loginTiming, oauthSettings, sharedOAuthOptions } from "../lib/gateway/oauth_options.ts";
 import { text } from "../lib/gateway/options.ts";
 

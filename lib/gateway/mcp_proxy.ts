@@ -13,7 +13,7 @@ import {
   type RoutePolicyPart,
 } from "./definition.ts";
 import type { Route, UpstreamCredential } from "./gateway.ts";
-import { isLoopbackHost, isPrivateLiteral } from "./network_address.ts";
+import { isLoopbackHost, isPrivateLiteral } from "../http/network_address.ts";
 import { definition, flag, integer, list, secret, type Text, text } from "./options.ts";
 import { literalPathProblem } from "./route_path.ts";
 import type { Secret } from "../runtime/secret.ts";

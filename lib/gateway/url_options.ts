@@ -4,7 +4,7 @@ import { hasUriCharacters, parseHttpUri } from "../oauth/http_uri.ts";
 import { type PublicUrlSetting } from "../http/public_url.ts";
 import { printable } from "./config_error.ts";
 import { isPlainObject } from "./definition.ts";
-import { isLoopbackHost } from "./network_address.ts";
+import { isLoopbackHost } from "../http/network_address.ts";
 import { option, type Text, text, textProblem, typeName } from "./options.ts";
 
 /** What a URL option allows beyond https without query. */

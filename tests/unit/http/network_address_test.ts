@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isLoopbackBind, isLoopbackHost, isPrivateLiteral } from "../../../lib/gateway/network_address.ts";
+import { isLoopbackBind, isLoopbackHost, isPrivateLiteral } from "../../../lib/http/network_address.ts";
 
 const hostOf = (host: string) => new URL(`http://${host}/`).hostname;
 

@@ -1,5 +1,5 @@
 /** Which hosts are this machine or a private network, as far as their names alone can tell. */
-import { isLoopbackHostname } from "../http/public_url.ts";
+import { isLoopbackHostname } from "./public_url.ts";
 
 /** Whether a host of a parsed URL (IPv6 in brackets, as the parser writes it) is this machine. */
 export function isLoopbackHost(hostname: string): boolean {
@@ -33,7 +33,9 @@ function isPrivateIpv4(address: string): boolean {
   return a === 0 || a === 10 || a === 127 || a >= 224 || (a === 100 && b >= 64 && b <= 127) ||
     (a === 169 && b === 254) || (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168) ||
     (a === 192 && b === 0 && (c === 0 || c === 2)) || (a === 198 && (b === 18 || b === 19)) ||
-    (a === 198 && b === 51 && c === 100) || (a === 203 && b === 0 && c === 113);
+    (a === 198 && b === 51 && c === 100) || (a === 203 && b === 0 && c === 113) ||
+    // Routed nowhere but to the wire server of the cloud that the gateway may run in.
+    address === "168.63.129.16";
 }
 
 /** The IPv4 address in `[::ffff:7f00:1]` or `[64:ff9b::7f00:1]`, dotted. */
@@ -42,4 +44,10 @@ function mappedIpv4(hostname: string): string | undefined {
   if (high === undefined || low === undefined) return undefined;
   const bits = (parseInt(high, 16) << 16 | parseInt(low, 16)) >>> 0;
   return [bits >>> 24, bits >>> 16 & 255, bits >>> 8 & 255, bits & 255].join(".");
+}
+
+/** Whether an IP address, as name resolution gives it (no brackets, maybe with a zone), is one that the public internet routes. */
+export function isPublicAddress(address: string): boolean {
+  const url = URL.parse(address.includes(":") ? `http://[${address.split("%")[0]}]/` : `http://${address}/`);
+  return url !== null && !address.includes("%") && !isPrivateLiteral(url.hostname);
 }

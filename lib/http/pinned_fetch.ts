@@ -1,0 +1,152 @@
+/**
+ * A `fetch` for URLs that strangers name: client metadata documents, their keys, upstream metadata. The name is resolved once, every
+ * address is judged, and the connection goes to the judged address, so that a second resolution has nothing to change
+ * (corpus B3; rule D6). `fetch` cannot pin an address; `node:https` with `lookup` can.
+ */
+import http from "node:http";
+import https from "node:https";
+import { lookup as lookUp } from "node:dns/promises";
+import { isIP, type LookupFunction } from "node:net";
+import { isLoopbackHost, isPublicAddress } from "./network_address.ts";
+import { type Fetch, OutboundError, type OutboundLimits } from "./outbound_fetch.ts";
+
+/** How strangers' URLs are treated. */
+export interface PinnedFetchOptions extends OutboundLimits {
+  /** Whether loopback may be asked, and plain http be used there: when the gateway itself is on loopback. */
+  readonly allowLoopback: boolean;
+  /** For tests: another name resolution. */
+  readonly resolve?: (hostname: string) => Promise<string[]>;
+  /** For tests: replaces the trusted certificate authorities, PEM. */
+  readonly ca?: string;
+}
+
+/** Names that never belong to a stranger, whatever they resolve to. */
+const INTERNAL_NAME = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home\.arpa)\.?$/;
+
+/**
+ * The body has been read when the promise resolves; only `GET` and `POST` with a string body are sent.
+ * @throws {OutboundError} with one text for every reason: it must not tell strangers what the network looks like.
+ */
+export function pinnedFetch(options: PinnedFetchOptions): Fetch {
+  return async (input, init = {}) => {
+    const signals = [AbortSignal.timeout(options.timeoutMs), ...(init.signal ? [init.signal] : [])];
+    const signal = AbortSignal.any(signals);
+    try {
+      const url = allowedUrl(input, options);
+      const address = await abortable(allowedAddress(url, options), signal);
+      return await send(url, { ...init, signal }, { ...options, address });
+    } catch (error) {
+      throw new OutboundError("The address could not be fetched.", { cause: error });
+    }
+  };
+}
+
+function allowedUrl(input: string, options: PinnedFetchOptions): URL {
+  const url = new URL(input);
+  const loopback = options.allowLoopback && isLoopbackHost(url.hostname);
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) throw new TypeError("not https");
+  if (url.username !== "" || url.password !== "") throw new TypeError("user information in the URL");
+  if (!loopback && INTERNAL_NAME.test(url.hostname)) throw new TypeError("an internal name");
+  return url;
+}
+
+async function allowedAddress(url: URL, options: PinnedFetchOptions): Promise<string> {
+  const hostname = url.hostname.replace(/^\[|\]$/g, "");
+  const resolve = options.resolve ?? resolveAll;
+  const addresses = isIP(hostname) ? [hostname] : await resolve(hostname);
+  const allowed = (address: string) =>
+    isPublicAddress(address) ||
+    (options.allowLoopback && isLoopbackHost(url.hostname) && isLoopback(address));
+  const [first] = addresses;
+  // One bad answer among several is enough: the next resolution could give that one alone.
+  if (first === undefined || !addresses.every(allowed)) throw new TypeError("an address that is not public");
+  return first;
+}
+
+async function resolveAll(hostname: string): Promise<string[]> {
+  return (await lookUp(hostname, { all: true })).map((answer) => answer.address);
+}
+
+function isLoopback(address: string): boolean {
+  return isLoopbackHost(address.includes(":") ? `[${address}]` : address);
+}
+
+function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+function send(
+  url: URL,
+  init: RequestInit & { signal: AbortSignal },
+  options: PinnedFetchOptions & { address: string },
+): Promise<Response> {
+  const { address, maxBytes, ca } = options;
+  const body = typeof init.body === "string" || init.body instanceof URLSearchParams
+    ? init.body.toString()
+    : null;
+  const headers = new Headers(init.headers);
+  headers.set("accept-encoding", "identity");
+  if (body !== null) headers.set("content-length", String(new TextEncoder().encode(body).length));
+  if (init.body instanceof URLSearchParams && !headers.has("content-type")) {
+    headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
+  }
+  const family = isIP(address);
+  const lookup: LookupFunction = (_hostname, lookupOptions, callback) =>
+    lookupOptions.all ? callback(null, [{ address, family }]) : callback(null, address, family);
+  return new Promise((resolve, reject) => {
+    const request = (url.protocol === "https:" ? https : http).request(url, {
+      method: init.method ?? "GET",
+      headers: Object.fromEntries(headers),
+      // No connection is kept: each one is made to an address that was judged for it.
+      agent: false,
+      signal: init.signal,
+      lookup,
+      ...(ca === undefined ? {} : { ca }),
+    }, (answer) => {
+      const stop = (why: string) => {
+        request.destroy();
+        reject(new TypeError(why));
+      };
+      const encoding = answer.headers["content-encoding"];
+      if (encoding !== undefined && encoding !== "identity") return stop("an encoded body");
+      if (Number(answer.headers["content-length"] ?? 0) > maxBytes) return stop("a body that is too large");
+      collect(answer, { maxBytes, stop, reject, resolve });
+    });
+    request.on("error", reject);
+    request.end(body ?? undefined);
+  });
+}
+
+interface Collector {
+  readonly maxBytes: number;
+  readonly stop: (why: string) => void;
+  readonly reject: (error: Error) => void;
+  readonly resolve: (response: Response) => void;
+}
+
+function collect(answer: http.IncomingMessage, { maxBytes, stop, reject, resolve }: Collector): void {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  answer.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
+    size += chunk.byteLength;
+    if (size > maxBytes) stop("a body that is too large");
+    else chunks.push(chunk);
+  });
+  answer.on("error", reject);
+  answer.on("aborted", () => reject(new TypeError("a truncated body")));
+  answer.on("end", () => {
+    if (!answer.complete) return reject(new TypeError("a truncated body"));
+    const headers = new Headers();
+    for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
+      headers.append(answer.rawHeaders[i] ?? "", answer.rawHeaders[i + 1] ?? "");
+    }
+    const status = answer.statusCode ?? 0;
+    if (status < 200 || status > 599) return reject(new TypeError("an odd status"));
+    const empty = [204, 205, 304].includes(status);
+    resolve(new Response(empty ? null : new Blob(chunks), { status, headers }));
+  });
+}

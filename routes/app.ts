@@ -69,6 +69,7 @@ export function createApp(services: Services, gateway: Gateway): GatewayApp {
   addMetadata(router, deployment);
   addAuthorizationServer(router, deployment, answer);
   addPages(router, deployment, answer);
+  refuseOtherMethods(router);
   router.notFound((c) =>
     Response.json({ status: 404, title: "Not Found", requestId: c.env.requestId }, { status: 404 })
   );
@@ -164,4 +165,23 @@ function addPages(router: Hono<Env>, deployment: Deployment, answer: Answer): vo
   }
   router.get(base + PATHS.healthz, healthz);
   router.get(base + PATHS.readyz, readyz(services));
+}
+
+/** A path of ours that does not take the method is no 404: what it takes is told (RFC 9110 §15.5.6). */
+function refuseOtherMethods(router: Hono<Env>): void {
+  const taken = new Map<string, Set<string>>();
+  for (const { path, method } of router.routes) {
+    if (method !== "ALL") taken.set(path, (taken.get(path) ?? new Set()).add(method));
+  }
+  for (const [path, methods] of taken) {
+    const allow = [...methods, ...methods.has("GET") ? ["HEAD"] : []].join(", ");
+    router.all(
+      path,
+      (c) =>
+        Response.json({ status: 405, title: "Method Not Allowed", requestId: c.env.requestId }, {
+          status: 405,
+          headers: { Allow: allow, "Cache-Control": "no-store" },
+        }),
+    );
+  }
 }

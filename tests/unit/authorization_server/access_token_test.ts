@@ -76,7 +76,7 @@ Deno.test("20 requests at a time with a new token read it once", () =>
     assert.equal(reads, 2);
   }));
 
-Deno.test("expiry is checked at every look, also at a remembered verdict (RS-08)", () =>
+Deno.test("expiry is checked at every look, also at a remembered verdict (RS-04)", () =>
   withToken(async ({ services, verifier, pair }) => {
     // Young enough for the cache, and about to end.
     services.clock.advance({ ms: 899_990 });
@@ -88,7 +88,7 @@ Deno.test("expiry is checked at every look, also at a remembered verdict (RS-08)
     assert.equal(await verifier.verify(pair.accessToken), null);
   }));
 
-Deno.test("a revocation in this process is felt by the next request: by grant and by token (B10 159)", async () => {
+Deno.test("a revocation in this process is felt by the next request: by grant and by token (AS-62)", async () => {
   using services = await testServices();
   const verifier = new AccessTokenVerifier(services);
   const client = await someClient(services);
@@ -103,7 +103,7 @@ Deno.test("a revocation in this process is felt by the next request: by grant an
   assert.equal(await verifier.verify(two.accessToken), null);
 });
 
-Deno.test("a revocation in another process is felt within 100 ms (RS-15)", () =>
+Deno.test("a revocation in another process is felt within 100 ms (RS-14)", () =>
   withToken(async ({ services, verifier, pair }) => {
     using other = await testServices({ kv: services.kv, clock: services.clock });
     assert.ok(await verifier.verify(pair.accessToken));

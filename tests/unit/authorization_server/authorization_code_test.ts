@@ -44,7 +44,7 @@ Deno.test("a code is exchanged for a pair, and keeps a mark that it was used", (
     assert.ok(await services.store.get(grants, pair.grantId));
   }));
 
-Deno.test("a wrong request is refused, uses nothing up, and the right one still works (AS-40, B8 122)", () =>
+Deno.test("a wrong request is refused, uses nothing up, and the right one still works (AS-16, B5 085)", () =>
   withCode(async (services, client, code) => {
     const other = await someClient(services);
     const wrong: [Changes, string, string][] = [
@@ -72,7 +72,7 @@ Deno.test("a wrong request is refused, uses nothing up, and the right one still 
     assert.ok((await redeem(services, client, code, { resource: [ALPHA.resource, ORIGIN] })).accessToken);
   }));
 
-Deno.test("a request that named no redirect URI may leave it out, and may not name another (AS-41)", () =>
+Deno.test("a request that named no redirect URI may leave it out, and may not name another (RFC 6749 §4.1.3)", () =>
   withCode(async (services, client, code) => {
     await refuses(
       () => redeem(services, client, code, { redirectUri: "https://evil.test/" }),
@@ -88,7 +88,7 @@ Deno.test("a code ends after 60 seconds", () =>
     await refuses(() => redeem(services, client, code), "invalid_grant", "code_unknown_or_expired");
   }));
 
-Deno.test("a second redemption is refused and ends the grant of the first (B8 123, AS-42)", () =>
+Deno.test("a second redemption is refused and ends the grant of the first (B8 122, AS-17)", () =>
   withCode(async (services, client, code) => {
     const pair = await redeem(services, client, code);
     // Long after the code itself would have ended.

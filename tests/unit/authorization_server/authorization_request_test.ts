@@ -104,7 +104,7 @@ Deno.test("a parameter may appear once, `resource` excepted (RFC 6749 §3.1)", (
   }
 });
 
-Deno.test("only `response_type=code` by query is served (AS-23)", () => {
+Deno.test("only `response_type=code` by query is served (AS-14)", () => {
   refused({ response_type: null }, "invalid_request", "response_type_missing");
   for (const type of ["token", "id_token", "code token", "Code", ""]) {
     refused({ response_type: type }, "unsupported_response_type", "response_type_unsupported");
@@ -115,7 +115,7 @@ Deno.test("only `response_type=code` by query is served (AS-23)", () => {
   assert.ok(validate({ response_mode: "query" }));
 });
 
-Deno.test("PKCE with S256 is required (AS-30)", () => {
+Deno.test("PKCE with S256 is required (AS-15)", () => {
   refused({ code_challenge: null }, "invalid_request", "code_challenge_missing");
   refused({ code_challenge: null, code_challenge_method: null }, "invalid_request", "code_challenge_missing");
   for (const method of [null, "plain", "s256", "S512", ""]) {
@@ -159,7 +159,7 @@ Deno.test("`resource` must name one route of ours (B4 068, RFC 8707)", () => {
   refused({ resource: [ALPHA.resource, "https://other.example/"] }, "invalid_target", "resource_unknown");
 });
 
-Deno.test("the bare origin says no more than naming nothing (Q-02)", () => {
+Deno.test("the bare origin says no more than naming nothing (AS-22, Q-02)", () => {
   for (const resource of [null, ORIGIN, `${ORIGIN}/`, "HTTPS://GATEWAY.EXAMPLE"]) {
     assert.equal(validate({ resource }).target, null, String(resource));
     assert.equal(validate({ resource }, { targets: [ALPHA] }).target, ALPHA);

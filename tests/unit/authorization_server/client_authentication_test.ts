@@ -59,7 +59,7 @@ Deno.test("Basic is read as RFC 6749 encodes it and as SDKs send it raw (B8 131)
   ) assert.equal((await ask(services, { authorization })).clientId, WILD_ID, authorization);
 });
 
-Deno.test("a secret may come in the body instead, whichever method the client registered", async () => {
+Deno.test("a secret may come in the body instead, whichever method the client registered (AS-55)", async () => {
   using services = await testServices();
   assert.equal((await ask(services, { clientId: "secret", clientSecret: "s3cret" })).clientId, "secret");
   for (const method of ["client_secret_basic", "client_secret_post"]) {
@@ -99,7 +99,7 @@ Deno.test("a malformed Basic header is `invalid_client` with a challenge, never 
   }
 });
 
-Deno.test("a wrong, empty or missing secret is refused (AS-47)", async () => {
+Deno.test("a wrong, empty or missing secret is refused (AS-54)", async () => {
   using services = await testServices();
   const wrong = "client_secret_wrong";
   for (const secret of ["S3cret", "s3cret ", "s3cre", "x".repeat(10_000)]) {
@@ -160,7 +160,7 @@ Deno.test("a registration that named no method may leave its secret out, and may
   );
 });
 
-Deno.test("an unknown client is answered as a wrong secret is (AS-46)", async () => {
+Deno.test("an unknown client is answered as a wrong secret is (AS-54)", async () => {
   using services = await testServices();
   const messages = new Set<string>();
   for (

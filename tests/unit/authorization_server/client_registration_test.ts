@@ -72,7 +72,7 @@ Deno.test("a refused registration writes nothing", async () => {
   assert.equal((await Array.fromAsync(services.kv.list({ prefix: [] }))).length, 0);
 });
 
-Deno.test("reading and deleting need the registration's own token; unknown and wrong look alike (RFC 7592)", async () => {
+Deno.test("reading and deleting need the registration's own token; unknown and wrong look alike (AS-50)", async () => {
   using services = await testServices();
   const mine = await registerClient(services, metadata, POLICY);
   const other = await registerClient(services, metadata, POLICY);

@@ -34,7 +34,7 @@ Deno.test("an approval writes grant and code and removes the request", async () 
   assert.ok(await store.get(grantsByUser, USER, approved.grant.grantId));
 });
 
-Deno.test("of 20 decisions at a time one is taken (B5 090)", async () => {
+Deno.test("of 20 decisions at a time one is taken (B6 088)", async () => {
   using services = await testServices();
   const client = await someClient(services);
   const entry = await someWaiting(services, client);

@@ -34,7 +34,7 @@ Deno.test("a refresh token is exchanged for a new pair of the same grant", () =>
     assert.ok(!old?.value.successor?.sealedPair.includes(second.refreshToken.slice(3, 13)));
   }));
 
-Deno.test("within the grace a rotated token answers with the very same pair (AS-58, B9 139)", () =>
+Deno.test("within the grace a rotated token answers with the very same pair (AS-58, B9 141)", () =>
   withPair(async (services, client, first) => {
     const second = await rotate(services, client, first.refreshToken);
     services.clock.advance({ ms: 119_999 });
@@ -44,7 +44,7 @@ Deno.test("within the grace a rotated token answers with the very same pair (AS-
     assert.ok(await isAlive(services, first));
   }));
 
-Deno.test("after the grace a rotated token ends the grant (AS-58, B9 141)", () =>
+Deno.test("after the grace a rotated token ends the grant (AS-58, B9 139)", () =>
   withPair(async (services, client, first) => {
     const second = await rotate(services, client, first.refreshToken);
     services.clock.advance({ seconds: 120 });
@@ -80,7 +80,7 @@ Deno.test("with a grace of zero the second use ends the grant", () =>
     await refuses(() => rotate(services, client, first.refreshToken, { lifetimes }), ...replayed);
   }));
 
-Deno.test("a clock that differs by seconds is forgiven; one that is set back does not open the grace again", () =>
+Deno.test("a clock that differs by seconds is forgiven; one that is set back does not open the grace again (B9 145)", () =>
   withPair(async (services, client, first) => {
     const second = await rotate(services, client, first.refreshToken);
     services.clock.advance({ ms: -4_999 });
@@ -90,7 +90,7 @@ Deno.test("a clock that differs by seconds is forgiven; one that is set back doe
     assert.equal(await isAlive(services, first), false);
   }));
 
-Deno.test("a wrong request is refused, rotates nothing, and ends nothing (B9 145)", () =>
+Deno.test("a wrong request is refused, rotates nothing, and ends nothing (AS-59)", () =>
   withPair(async (services, client, first) => {
     const stranger = await someClient(services);
     const wrong: [Parameters<typeof rotate>[2], Parameters<typeof rotate>[3], string, string][] = [
@@ -132,7 +132,7 @@ Deno.test("a narrowed or repeated scope does not narrow the refreshes after it (
     assert.deepEqual(record?.value.scope, ["mcp:tools"]);
   }));
 
-Deno.test("each use begins the lifetime anew, but none goes beyond the grant (AS-59)", () =>
+Deno.test("each use begins the lifetime anew, but none goes beyond the grant (AS-60)", () =>
   withPair(async (services, client, first) => {
     const expiry = async (token: string) =>
       (await services.store.get(refreshTokens, hashSecret(token)))?.value.expiresAt;

@@ -21,7 +21,7 @@ Deno.test("a revoked access token is dead at once; its grant and its siblings li
   assert.equal(services.emitted.at(-1)?.event, "mcp_auth_downstream_token_revoked");
 });
 
-Deno.test("a revoked refresh token ends the grant and every token under it, also a rotated one (B10 158)", async () => {
+Deno.test("a revoked refresh token ends the grant and every token under it, also a rotated one (AS-62)", async () => {
   using services = await testServices();
   const verifier = new AccessTokenVerifier(services);
   const client = await someClient(services);

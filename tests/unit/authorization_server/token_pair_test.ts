@@ -57,7 +57,7 @@ Deno.test("a pair is two secrets, kept by their hashes, for one route and one us
   assert.equal(refresh?.value.expiresAt, services.clock.now() + 30 * 86_400_000);
 });
 
-Deno.test("nothing that is issued outlives the grant (AS-59)", async () => {
+Deno.test("nothing that is issued outlives the grant (AS-60)", async () => {
   using services = await testServices();
   const pair = await issue(services, 60);
   assert.equal(pair.accessTokenExpiresAt, services.clock.now() + 60_000);

@@ -25,7 +25,7 @@ function refused(client: Client, params: Record<string, string> | [string, strin
 
 const unregistered = "redirect_uri_unregistered";
 
-Deno.test("an address that was not registered is shown on a page and never redirected to (B3 061, AS-18)", async () => {
+Deno.test("an address that was not registered is shown on a page and never redirected to (B4 061, AS-13)", async () => {
   const client = await clientWith(REDIRECT_URI);
   for (
     const uri of [
@@ -50,7 +50,7 @@ Deno.test("an address that was not registered is shown on a page and never redir
   assert.equal(validate(client, { redirect_uri: REDIRECT_URI }).redirect.uri, REDIRECT_URI);
 });
 
-Deno.test("a loopback redirect may use any port, its own host and path alone (AS-18)", async () => {
+Deno.test("a loopback redirect may use any port, its own host and path alone (AS-18, B4 063)", async () => {
   const client = await clientWith("http://localhost/callback", "http://127.0.0.1:33418/");
   for (const uri of ["http://localhost:58135/callback", "http://localhost/callback", "http://127.0.0.1:1/"]) {
     assert.deepEqual(validate(client, { redirect_uri: uri }).redirect.uri, uri);
@@ -72,7 +72,7 @@ Deno.test("without a redirect_uri the only registered one is taken, and none of 
   refused(await clientWith(REDIRECT_URI, "https://client.example/b"), {}, "redirect_uri_missing");
 });
 
-Deno.test("two redirect URIs are refused, even two equal ones (B3 063)", async () => {
+Deno.test("two redirect URIs are refused, even two equal ones (B4 065)", async () => {
   const client = await clientWith(REDIRECT_URI);
   refused(client, [["redirect_uri", REDIRECT_URI], ["redirect_uri", REDIRECT_URI]], "redirect_uri_repeated");
 });

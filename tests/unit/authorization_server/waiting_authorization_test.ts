@@ -16,7 +16,7 @@ Deno.test("a request is kept with what its decision needs, and bound to nobody y
   assert.notEqual((await someWaiting(services, client)).value.csrfToken, value.csrfToken);
 });
 
-Deno.test("only the browser that brought it finds it (B5 085)", async () => {
+Deno.test("only the browser that brought it finds it (B6 091)", async () => {
   using services = await testServices();
   const { id: [id] } = await someWaiting(services, await someClient(services));
   assert.ok(await findAuthorization(services, id, BROWSER));

@@ -35,7 +35,7 @@ export async function checkBearer(
   return verdict;
 }
 
-/** The 401 answer. */
+/** The refusal with its challenge: 401, or 400 where the token is right but stands in two places (RFC 6750 §3.1). */
 export function challenge(context: RequestContext, route: Route, refused: Refused): Response {
   const header = bearerChallenge({
     resourceMetadata: protectedResourceMetadataUrl(context.origin, route.path),
@@ -45,13 +45,14 @@ export function challenge(context: RequestContext, route: Route, refused: Refuse
   const detail = refused.error === null
     ? "Sign in: this server needs an access token."
     : DESCRIPTIONS[refused.error];
+  const status = refused.error === "invalid_request" ? 400 : 401;
   return Response.json({
-    title: "Unauthorized",
-    status: 401,
+    title: status === 400 ? "Bad Request" : "Unauthorized",
+    status,
     detail,
     ...(refused.error === null ? {} : { error: refused.error }),
   }, {
-    status: 401,
+    status,
     headers: {
       "Content-Type": "application/problem+json",
       "WWW-Authenticate": header,

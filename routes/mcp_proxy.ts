@@ -116,6 +116,9 @@ async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
 }
 
 async function openStream(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
+  if (admitted.request.headers.has("upgrade")) {
+    throw refused(400, "upgrade_unsupported", "Connections are not upgraded here: there is no WebSocket.");
+  }
   if (!accepts(admitted.request.headers.get("accept"), ["text/event-stream"])) {
     throw refused(406, "accept_unsupported", "Accept must list text/event-stream.");
   }

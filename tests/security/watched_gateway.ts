@@ -20,8 +20,8 @@ export interface WatchedGateway extends Harness {
   readonly contents: (without?: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
 
-/** Rows that a browser's visit leaves: a waiting request, a login on its way, a session. */
-export const BROWSER_ROWS: readonly string[] = ["authorization", "login", "session"];
+/** Rows that a browser's visit leaves: a waiting request, a login on its way, a session and its user. */
+export const BROWSER_ROWS: readonly string[] = ["authorization", "login", "session", "user"];
 
 /** Members of answers that are secrets, wherever they are issued. */
 const SECRET_MEMBERS = ["access_token", "refresh_token", "client_secret", "registration_access_token"];

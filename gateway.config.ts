@@ -3,27 +3,20 @@
  *
  * `deno task dev` runs it as it is. `deno task check` tells what is wrong with it, and prints what it means.
  */
-import { defineGateway, env, mcpDevOAuth, mcpOAuth, mcpProxy } from "@sallyport/gateway";
+import { defineGateway, env, mcpDevOAuth, mcpLogtoOAuth, mcpProxy } from "@sallyport/gateway";
 
 export default defineGateway(({ mode }) => ({
   // Who signs in.
   oauth: mode === "development"
     // On your own machine: one made-up user, no password. The gateway refuses this anywhere else.
     ? mcpDevOAuth()
-    // In production: your OpenID Connect provider. Register the gateway there as a web application with the redirect
-    // URI <public URL>/oauth/callback, then set these variables. env() is read when the gateway starts, and whatever
-    // is missing is reported at once. Secrets are never printed.
-    : mcpOAuth({
-      oidc: {
-        issuer: env("OIDC_ISSUER"),
-        jwksUrl: env("OIDC_JWKS_URL"),
-      },
-      browserLogin: {
-        url: env("OIDC_AUTHORIZATION_URL"),
-        tokenUrl: env("OIDC_TOKEN_URL"),
-        clientId: env("OIDC_CLIENT_ID"),
-        clientSecret: env("OIDC_CLIENT_SECRET"),
-      },
+    // In production: your identity provider. Register the gateway there as a web application with the redirect URI
+    // <public URL>/oauth/callback, then set these variables. docs/identity-providers says how, for Logto and for ten
+    // others. env() is read when the gateway starts, and whatever is missing is reported at once. Secrets are never printed.
+    : mcpLogtoOAuth({
+      logtoEndpoint: env("LOGTO_ENDPOINT"),
+      clientId: env("LOGTO_CLIENT_ID"),
+      clientSecret: env("LOGTO_CLIENT_SECRET"),
     }),
 
   // What they reach: one entry per MCP server. Clients are given <public URL> plus the path.

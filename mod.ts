@@ -23,6 +23,34 @@ export type {
 } from "./lib/gateway/definition.ts";
 export type { AdminCandidate, AdminRule, Mode } from "./lib/gateway/gateway.ts";
 export type { Text } from "./lib/gateway/options.ts";
+export {
+  mcpAuth0OAuth,
+  mcpClerkOAuth,
+  mcpCognitoOAuth,
+  mcpEntraOAuth,
+  mcpGoogleOAuth,
+  mcpKeycloakOAuth,
+  mcpLogtoOAuth,
+  mcpOktaOAuth,
+  mcpOneLoginOAuth,
+  mcpPingOAuth,
+  mcpWorkosOAuth,
+} from "./policies/identity_providers.ts";
+export type {
+  McpAuth0OAuthOptions,
+  McpClerkOAuthOptions,
+  McpCognitoOAuthOptions,
+  McpEntraOAuthOptions,
+  McpGoogleOAuthOptions,
+  McpKeycloakOAuthOptions,
+  McpLogtoOAuthOptions,
+  McpOktaOAuthOptions,
+  McpOneLoginOAuthOptions,
+  McpPingOAuthOptions,
+  McpWorkosOAuthOptions,
+  PingCustomDomainOptions,
+  PingEnvironmentOptions,
+} from "./policies/identity_providers.ts";
 export { mcpDevOAuth } from "./policies/mcp_dev_oauth.ts";
 export type { McpDevOAuthOptions } from "./policies/mcp_dev_oauth.ts";
 export { mcpOAuth } from "./policies/mcp_oauth.ts";

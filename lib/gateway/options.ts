@@ -122,7 +122,10 @@ export function flag(): z.ZodType<boolean, boolean> {
 /** One of a few words. */
 export function choice<const Word extends string>(words: readonly Word[]): z.ZodType<Word, Word> {
   const listed = words.map((word) => `"${word}"`).join(", ");
-  return option({ expected: `one of ${listed}` }, (value, refuse) => {
+  const mend = `Give one of ${listed}`;
+  // The example is a placeholder for a variable that is not set.
+  const rule = { expected: `one of ${listed}`, ...(words[0] === undefined ? {} : { example: words[0] }) };
+  return option(rule, (value, refuse) => {
     const found = words.find((word) => word === value);
     if (found !== undefined) return found;
     const near = typeof value === "string" ? nearest(value, words) : undefined;
@@ -130,7 +133,7 @@ export function choice<const Word extends string>(words: readonly Word[]): z.Zod
       typeof value === "string"
         ? `${printable(value)} is not a choice here`
         : `A string is expected, but ${typeName(value)} was given`,
-      near === undefined ? {} : { mend: `Did you mean "${near}"? The choices are ${listed}` },
+      { mend: near === undefined ? mend : `Did you mean "${near}"? The choices are ${listed}` },
     );
     return z.NEVER;
   });

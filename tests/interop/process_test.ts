@@ -148,7 +148,7 @@ Deno.test("In production the gateway names everything that is missing, and does 
   try {
     assert.equal((await child.status).code, 1);
     const printed = child.lines.join("\n");
-    for (const missing of ["OIDC_ISSUER", "OIDC_CLIENT_SECRET", "DEMO_UPSTREAM_URL", "GATEWAY_PUBLIC_URL"]) {
+    for (const missing of ["LOGTO_ENDPOINT", "LOGTO_CLIENT_ID", "DEMO_UPSTREAM_URL", "GATEWAY_PUBLIC_URL"]) {
       assert.ok(printed.includes(missing), `${missing} is not named in:\n${printed}`);
     }
     assert.ok(printed.includes("GATEWAY_ENCRYPTION_KEYS"), printed);

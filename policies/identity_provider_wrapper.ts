@@ -1,6 +1,6 @@
 /** What the wrappers of `identity_providers.ts` have in common: from a provider's own fields to the settings that `mcpOAuth` makes. */
 import { z } from "zod";
-import type { DefinitionSpec } from "../lib/gateway/definition.ts";
+import { type DefinitionSpec, isPlainObject } from "../lib/gateway/definition.ts";
 import type { OAuthSettings, OidcLogin } from "../lib/gateway/gateway.ts";
 import {
   loginPkce,
@@ -113,5 +113,5 @@ export function withRule<Schema extends z.ZodObject>(
       path: [broken.path],
       params: { ...params },
     });
-  }, { when: () => true });
+  }, { when: ({ value }) => isPlainObject(value) });
 }

@@ -3,7 +3,8 @@ import { fromRight } from "./public_url.ts";
 
 /** The peer's address, or what the trusted proxies say it was; a header is believed only from a trusted proxy. */
 export function clientAddress(peer: string, forwardedFor: string | null, trustedProxies: number): string {
-  return (trustedProxies > 0 ? fromRight(forwardedFor, trustedProxies) : undefined) ?? peer;
+  // An empty entry says no more than none.
+  return (trustedProxies > 0 ? fromRight(forwardedFor, trustedProxies) : undefined) || peer;
 }
 
 /** Whether an IP address (no brackets) is a loopback one. */

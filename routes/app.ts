@@ -2,6 +2,7 @@
 import { Hono } from "@hono/hono";
 import type { Context } from "@hono/hono";
 import { AccessTokenVerifier } from "../lib/authorization_server/access_token.ts";
+import type { PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
 import { IdentityProvider } from "../lib/login/identity_provider.ts";
 import { StreamRegistry } from "../lib/mcp/stream_registry.ts";
@@ -9,6 +10,7 @@ import { ALIASES, PATHS, WELL_KNOWN } from "../lib/oauth/paths.ts";
 import { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { Services } from "../lib/services.ts";
 import { account, accountDecision } from "./account.ts";
+import { clientParts } from "./client_parts.ts";
 import { authorize } from "./authorize.ts";
 import { authorizationServerDocument, routeDocument } from "./authorization_server_metadata.ts";
 import { callback } from "./callback.ts";
@@ -40,14 +42,21 @@ export interface GatewayApp {
   close(): void;
 }
 
+/** Options of {@linkcode createApp}. */
+export interface AppOptions {
+  /** For tests: how the names in strangers' URLs are resolved, and whose certificates count. */
+  readonly strangers?: Pick<PinnedFetchOptions, "resolve" | "ca">;
+}
+
 /** Compiles the gateway into a Hono router. */
-export function createApp(services: Services, gateway: Gateway): GatewayApp {
+export function createApp(services: Services, gateway: Gateway, options: AppOptions = {}): GatewayApp {
   const { login } = gateway.oauth;
   const identityProvider = login.kind === "oidc" ? new IdentityProvider(login, services) : null;
   const deployment: Deployment = {
     services,
     gateway,
     verifier: new AccessTokenVerifier(services),
+    ...clientParts(services, gateway, options.strangers),
     identityProvider,
   };
   const deadlines = new Deadlines();

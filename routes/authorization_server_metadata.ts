@@ -34,7 +34,7 @@ function documentFor(c: Context<Env>, { gateway }: Deployment, route: Route | nu
       origin,
       basePath: gateway.basePath,
       routePath: route?.path ?? null,
-      cimd: false,
+      cimd: gateway.oauth.cimdEnabled,
       dcr: gateway.oauth.dcrEnabled,
       idJag: false,
       authMethods: CLIENT_AUTH_METHODS,

@@ -3,6 +3,7 @@ import type { Context } from "@hono/hono";
 import { AuthorizationError } from "../lib/authorization_server/authorization_error.ts";
 import { validateAuthorizationRequest } from "../lib/authorization_server/authorization_request.ts";
 import { type Client, findClient } from "../lib/authorization_server/client.ts";
+import { ClientDocumentError } from "../lib/authorization_server/client_id_metadata_document.ts";
 import { ValidatedRedirect } from "../lib/authorization_server/validated_redirect.ts";
 import { saveAuthorization } from "../lib/authorization_server/waiting_authorization.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
@@ -69,7 +70,9 @@ async function requireClient(deployment: Deployment, params: URLSearchParams): P
       "The app's request does not say which app it is (client_id).",
     );
   }
-  const client = await findClient(deployment.services, deployment.gateway.clients, clientId);
+  const client = await findClient(deployment.services, deployment.clientSources, clientId).catch(
+    explainDocument,
+  );
   if (client === null) {
     throw unusable(
       "client_unknown",
@@ -77,6 +80,15 @@ async function requireClient(deployment: Deployment, params: URLSearchParams): P
     );
   }
   return client;
+}
+
+/** One text for every reason: whoever named the document must not learn from it what our network looks like. */
+function explainDocument(error: unknown): never {
+  if (!(error instanceof ClientDocumentError)) throw error;
+  throw unusable(
+    error.reason,
+    "The app names itself by the address of a document (client_id) that this gateway could not fetch or accept.",
+  );
 }
 
 /** Of the client's `prompt`, what concerns the sign-in; `consent` is ours, and always asked. */

@@ -1,5 +1,7 @@
 /** What every endpoint is given beside the request: made once at the edge, before the router. */
 import type { AccessTokenVerifier } from "../lib/authorization_server/access_token.ts";
+import type { ClientSources } from "../lib/authorization_server/client.ts";
+import type { ClientKeys } from "../lib/authorization_server/client_assertion.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
 import type { IdentityProvider } from "../lib/login/identity_provider.ts";
 import type { Services } from "../lib/services.ts";
@@ -31,6 +33,8 @@ export interface Deployment {
   readonly services: Services;
   readonly gateway: Gateway;
   readonly verifier: AccessTokenVerifier;
+  readonly clientSources: ClientSources;
+  readonly clientKeys: ClientKeys;
   /** `null`: the local login. */
   readonly identityProvider: IdentityProvider | null;
 }

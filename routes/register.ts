@@ -6,12 +6,14 @@ import {
   registerClient,
 } from "../lib/authorization_server/client_registration.ts";
 import { readBody } from "../lib/http/body.ts";
+import { parseStrictJson } from "../lib/http/strict_json.ts";
 import { OAuthError } from "../lib/oauth/errors.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
 import type { Deployment, Env } from "./context.ts";
 import { redirectUriPolicy } from "./targets.ts";
 
 const MAX_BODY_BYTES = 65_536;
+const MAX_JSON_DEPTH = 16;
 
 /** POST: registers a client. */
 export function register(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
@@ -64,9 +66,9 @@ async function readJson(request: Request): Promise<unknown> {
   }
   const body = await readBody(request, MAX_BODY_BYTES);
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return parseStrictJson(body, MAX_JSON_DEPTH);
   } catch {
-    throw new OAuthError("invalid_client_metadata", "The body is not JSON in UTF-8.", {
+    throw new OAuthError("invalid_client_metadata", "The body is not unambiguous JSON in UTF-8.", {
       reason: "body_not_json",
     });
   }

@@ -99,6 +99,7 @@ async function decideApprove(
     grantTtlSeconds: gateway.oauth.tokens.grantTtlSeconds,
   });
   if (approved === null) throw expired("transaction_changed");
+  if (client.source === "document") await deployment.clientSources.documents?.keep(client.clientId);
   services.events.emit("info", "mcp_auth_downstream_consent_granted", {
     requestId: c.env.requestId,
     clientId: client.clientId,
@@ -180,7 +181,9 @@ async function requireSameUser(
       reason: "transaction_of_another_user",
     });
   }
-  const client = await findClient(deployment.services, deployment.gateway.clients, entry.value.clientId);
+  const client = await findClient(deployment.services, deployment.clientSources, entry.value.clientId, {
+    connected: true,
+  });
   if (client === null) throw expired("client_unknown");
   return client;
 }

@@ -10,13 +10,12 @@ export function targetOf(origin: string, route: Route): Target {
 }
 
 /** Where a code may go: never to a host of our own. */
-export function redirectUriPolicy(gateway: Gateway, origin: string): RedirectUriPolicy {
+export function redirectUriPolicy(gateway: Gateway, origin: string | null): RedirectUriPolicy {
   const { publicUrl } = gateway;
   const literal = publicUrl.kind === "hosts"
-    ? publicUrl.patterns.filter((pattern) => !pattern.startsWith("*."))
+    ? publicUrl.patterns.filter((pattern) => !pattern.startsWith("*.")).map((host) => `https://${host}`)
+    : publicUrl.kind === "origin"
+    ? [publicUrl.origin]
     : [];
-  return {
-    schemes: gateway.redirectSchemes,
-    ownOrigins: [origin, ...literal.map((host) => `https://${host}`)],
-  };
+  return { schemes: gateway.redirectSchemes, ownOrigins: origin === null ? literal : [...literal, origin] };
 }

@@ -2,11 +2,11 @@
 import type { Context } from "@hono/hono";
 import { redeemCode } from "../lib/authorization_server/authorization_code.ts";
 import { renewClient } from "../lib/authorization_server/client.ts";
-import { authenticateClient } from "../lib/authorization_server/client_authentication.ts";
 import { refresh } from "../lib/authorization_server/refresh_token.ts";
 import { tokenResponse } from "../lib/authorization_server/token_pair.ts";
 import { GRANT_TYPES } from "../lib/oauth/authorization_server_metadata.ts";
 import { OAuthError } from "../lib/oauth/errors.ts";
+import { authenticate } from "./client_credentials.ts";
 import type { Deployment, Env } from "./context.ts";
 import { readForm } from "./form.ts";
 
@@ -25,11 +25,7 @@ export function token(deployment: Deployment): (c: Context<Env>) => Promise<Resp
         reason: "grant_type_unsupported",
       });
     }
-    const client = await authenticateClient(services, gateway.clients, {
-      authorization: c.req.header("authorization") ?? null,
-      clientId: form.get("client_id"),
-      clientSecret: form.get("client_secret"),
-    });
+    const client = await authenticate(c, deployment, form);
     const shared = { client, resource: form.getAll("resource"), scope: form.get("scope") };
     const isCode = grantType === "authorization_code";
     const pair = isCode

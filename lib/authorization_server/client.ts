@@ -1,9 +1,13 @@
-/** The clients that the authorization server knows: named in the configuration, or registered dynamically (RFC 7591). */
+/**
+ * The clients that the authorization server knows, in this order: named in the configuration, named by the URL of their metadata
+ * document, registered dynamically (checklist AS-34).
+ */
 import { hashSecret } from "../crypto/secret_token.ts";
 import type { ClientMetadata } from "../oauth/client_metadata.ts";
 import type { Secret } from "../runtime/secret.ts";
 import type { Services } from "../services.ts";
 import { type ClientRecord, clients } from "../store/schema.ts";
+import type { ClientDocument, ClientDocuments } from "./client_id_metadata_document.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -18,21 +22,22 @@ export type ClientAuthMethod = ClientMetadata["tokenEndpointAuthMethod"];
 /** A client, wherever it is known from. */
 export interface Client {
   readonly clientId: string;
-  readonly source: "configuration" | "registration";
+  readonly source: "configuration" | "document" | "registration";
   readonly name: string | null;
   /** Its own web page, which a consent page may name. */
   readonly uri: string | null;
   readonly redirectUris: readonly string[];
-  readonly authMethod: ClientAuthMethod;
-  /** A registration that did not state a method may also come without a secret, with PKCE alone (checklist AS-48). */
-  readonly mayOmitSecret: boolean;
+  /** Each of them is accepted. */
+  readonly authMethods: readonly ClientAuthMethod[];
   readonly secretHash: string | null;
+  readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | null;
+  readonly jwksUri: string | null;
   readonly mayRefresh: boolean;
   /** Changes when anything changes that a user was shown or that secures the client. */
   readonly metadataHash: string;
-  /** Milliseconds since the epoch. `null`: registrations of the configuration do not expire. */
+  /** Milliseconds since the epoch. `null`: not a registration that could expire. */
   readonly expiresAt: number | null;
-  /** Milliseconds since the epoch; `null` for a client of the configuration. */
+  /** Milliseconds since the epoch; `null` for a client that did not register here. */
   readonly registeredAt: number | null;
 }
 
@@ -42,16 +47,35 @@ export interface ConfiguredClient {
   readonly name: string;
   readonly redirectUris: readonly string[];
   readonly clientSecret: Secret | null;
+  readonly jwks: Client["jwks"];
 }
 
-/** Finds a client by its id, or `null` for an unknown or expired one. */
+/** Where clients are known from, beside the store. */
+export interface ClientSources {
+  readonly configured: readonly ConfiguredClient[];
+  /** `null`: client id metadata documents are switched off. */
+  readonly documents: ClientDocuments | null;
+}
+
+/**
+ * Finds a client by its id, or `null` for an unknown or expired one. With `connected`, a metadata document that cannot be had just now
+ * may be an older one.
+ * @throws {ClientDocumentError} if the id is the URL of a document that cannot be used.
+ */
 export async function findClient(
   services: Pick<Services, "store">,
-  configured: readonly ConfiguredClient[],
+  sources: ClientSources,
   clientId: string,
+  options: { readonly connected?: boolean } = {},
 ): Promise<Client | null> {
-  const known = configured.find((client) => client.clientId === clientId);
+  const known = sources.configured.find((client) => client.clientId === clientId);
   if (known !== undefined) return fromConfiguration(known);
+  const { documents } = sources;
+  if (documents?.isDocumentUrl(clientId)) {
+    return fromDocument(
+      options.connected ? await documents.getConnected(clientId) : await documents.get(clientId),
+    );
+  }
   const entry = await services.store.get(clients, clientId);
   return entry === null ? null : fromRecord(entry.value);
 }
@@ -72,36 +96,66 @@ export async function renewClient(
 
 /** The client that a stored registration describes. */
 export function fromRecord(record: ClientRecord): Client {
-  const { metadata } = record;
+  const { metadata, secretHash } = record;
   return {
-    clientId: record.clientId,
+    ...fromMetadata(record.clientId, metadata),
     source: "registration",
-    name: metadata.clientName,
-    uri: metadata.clientUri,
-    redirectUris: metadata.redirectUris,
-    authMethod: metadata.tokenEndpointAuthMethod,
-    mayOmitSecret: !metadata.authMethodStated,
-    secretHash: record.secretHash,
-    mayRefresh: metadata.grantTypes.includes("refresh_token"),
-    metadataHash: hashSecret(JSON.stringify(metadata)),
+    authMethods: registeredMethods(metadata),
+    secretHash,
     expiresAt: record.expiresAt,
     registeredAt: record.issuedAt,
   };
 }
 
-function fromConfiguration(client: ConfiguredClient): Client {
-  const secret = client.clientSecret;
+/** A secret may come by Basic or in the body; who did not state a method may also come with PKCE alone (checklist AS-48, AS-55). */
+function registeredMethods(metadata: ClientMetadata): readonly ClientAuthMethod[] {
+  const { tokenEndpointAuthMethod: method, authMethodStated } = metadata;
+  if (!method.startsWith("client_secret_")) return [method];
+  return ["client_secret_basic", "client_secret_post", ...(authMethodStated ? [] : ["none"] as const)];
+}
+
+function fromDocument({ clientId, metadata, authMethods }: ClientDocument): Client {
   return {
-    clientId: client.clientId,
+    ...fromMetadata(clientId, metadata),
+    source: "document",
+    authMethods,
+    secretHash: null,
+    expiresAt: null,
+    registeredAt: null,
+  };
+}
+
+function fromMetadata(clientId: string, metadata: ClientMetadata) {
+  return {
+    clientId,
+    name: metadata.clientName,
+    uri: metadata.clientUri,
+    redirectUris: metadata.redirectUris,
+    jwks: metadata.jwks,
+    jwksUri: metadata.jwksUri,
+    mayRefresh: metadata.grantTypes.includes("refresh_token"),
+    metadataHash: hashSecret(JSON.stringify(metadata)),
+  };
+}
+
+function fromConfiguration(client: ConfiguredClient): Client {
+  const { clientId, name, redirectUris, clientSecret, jwks } = client;
+  const authMethods: ClientAuthMethod[] = [
+    ...(clientSecret === null ? [] : ["client_secret_basic", "client_secret_post"] as const),
+    ...(jwks === null ? [] : ["private_key_jwt"] as const),
+  ];
+  return {
+    clientId,
     source: "configuration",
-    name: client.name,
+    name,
     uri: null,
-    redirectUris: client.redirectUris,
-    authMethod: secret === null ? "none" : "client_secret_basic",
-    mayOmitSecret: false,
-    secretHash: secret === null ? null : hashSecret(secret.reveal()),
+    redirectUris,
+    authMethods: authMethods.length === 0 ? ["none"] : authMethods,
+    secretHash: clientSecret === null ? null : hashSecret(clientSecret.reveal()),
+    jwks,
+    jwksUri: null,
     mayRefresh: true,
-    metadataHash: hashSecret(JSON.stringify([client.name, client.redirectUris])),
+    metadataHash: hashSecret(JSON.stringify([name, redirectUris, jwks])),
     expiresAt: null,
     registeredAt: null,
   };

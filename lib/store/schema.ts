@@ -5,6 +5,8 @@
  * | key                                         |   | lives                                                          |
  * |---------------------------------------------|---|----------------------------------------------------------------|
  * | `["client", clientId]`                      |   | 90 days from registration or last use                          |
+ * | `["client_document", sha256(client id URL)]` |   | 90 days from the last approval                                 |
+ * | `["used_assertion", sha256(client, jti)]`   |   | until the assertion has expired                                |
  * | `["authorization", transactionId]`          | S | `stateTtlSeconds`; taken at the decision                        |
  * | `["login", loginId]`                        | S | `stateTtlSeconds`; taken at the callback                        |
  * | `["session", sha256(cookie)]`               | S | `sessionTtlSeconds`                                            |
@@ -51,6 +53,16 @@ export const clients = collection("client", {
   registrationTokenHash: z.string(),
   issuedAt: z.number(),
 }, { sealed: false });
+
+/** A client's metadata document as it was when a user approved the client. */
+export const clientDocuments = collection("client_document", {
+  clientId: z.string(),
+  text: z.string(),
+  freshUntil: z.number(),
+}, { sealed: false });
+
+/** A client assertion or ID-JAG that was used: it is good for once. */
+export const usedAssertions = collection("used_assertion", {}, { sealed: false });
 
 /** An authorization request that waits for its user's decision, bound to the browser that brought it. */
 export const authorizations = collection("authorization", {

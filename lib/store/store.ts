@@ -130,6 +130,13 @@ export class Write {
     return this;
   }
 
+  /** Commits only if there is no such record. One that has expired, but that KV has not removed yet, still counts. */
+  absent(collection: Collection<Expiring>, ...id: RecordId): this {
+    const key = [collection.name, ...id];
+    this.#steps.push((operation) => operation.check({ key, versionstamp: null }));
+    return this;
+  }
+
   /** Writes the record. @throws {RecordTooLargeError} above 64 KiB. */
   set<Record extends Expiring>(collection: Collection<Record>, id: RecordId, record: Record): this {
     const json = new TextEncoder().encode(JSON.stringify(record));

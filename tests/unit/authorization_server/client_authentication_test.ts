@@ -1,6 +1,7 @@
 /** Client authentication: which credentials let which client pass, in every spelling that clients use. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { ClientKeys } from "../../../lib/authorization_server/client_assertion.ts";
 import { authenticateClient } from "../../../lib/authorization_server/client_authentication.ts";
 import type { OAuthError } from "../../../lib/oauth/errors.ts";
 import { Secret } from "../../../lib/runtime/secret.ts";
@@ -34,10 +35,14 @@ function ask(
   services: TestServices,
   given: { authorization?: string; clientId?: string; clientSecret?: string },
 ) {
-  return authenticateClient(services, configured, {
+  const keys = new ClientKeys(() => Promise.reject(new Error("no client here has its keys elsewhere")));
+  const authority = { sources: { configured, documents: null }, keys, audiences: ["https://gw.test"] };
+  return authenticateClient(services, authority, {
     authorization: given.authorization ?? null,
     clientId: given.clientId ?? null,
     clientSecret: given.clientSecret ?? null,
+    assertionType: null,
+    assertion: null,
   });
 }
 

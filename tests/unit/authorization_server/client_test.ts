@@ -20,11 +20,14 @@ const configured = [
 
 Deno.test("`findClient()` knows clients of the configuration without asking the store", async () => {
   using services = await testServices();
-  const open = await findClient(services, configured, "public");
-  assert.deepEqual([open?.authMethod, open?.secretHash, open?.mayOmitSecret], ["none", null, false]);
+  const open = await findClient(services, { configured, documents: null }, "public");
+  assert.deepEqual([open?.authMethods, open?.secretHash], [["none"], null]);
   assert.deepEqual([open?.source, open?.expiresAt, open?.registeredAt], ["configuration", null, null]);
-  const secret = await findClient(services, configured, "secret");
-  assert.deepEqual([secret?.authMethod, secret?.secretHash], ["client_secret_basic", hashSecret("s3cret")]);
+  const secret = await findClient(services, { configured, documents: null }, "secret");
+  assert.deepEqual([secret?.authMethods, secret?.secretHash], [
+    ["client_secret_basic", "client_secret_post"],
+    hashSecret("s3cret"),
+  ]);
   assert.equal(secret?.mayRefresh, true);
   assert.deepEqual(services.reads, []);
 });
@@ -32,9 +35,12 @@ Deno.test("`findClient()` knows clients of the configuration without asking the 
 Deno.test("`findClient()` finds a registration, and nobody for any other name", async () => {
   using services = await testServices();
   const client = await someClient(services);
-  assert.equal((await findClient(services, configured, client.clientId))?.source, "registration");
+  assert.equal(
+    (await findClient(services, { configured, documents: null }, client.clientId))?.source,
+    "registration",
+  );
   for (const name of ["", "unknown", client.clientId.toLowerCase() + "x", "x".repeat(10_000), "\u0000"]) {
-    assert.equal(await findClient(services, configured, name), null);
+    assert.equal(await findClient(services, { configured, documents: null }, name), null);
   }
 });
 
@@ -42,9 +48,9 @@ Deno.test("a registration that is not used ends after 90 days", async () => {
   using services = await testServices();
   const client = await someClient(services);
   services.clock.advance({ ms: CLIENT_TTL_MS - 1 });
-  assert.ok(await findClient(services, [], client.clientId));
+  assert.ok(await findClient(services, { configured: [], documents: null }, client.clientId));
   services.clock.advance({ ms: 1 });
-  assert.equal(await findClient(services, [], client.clientId), null);
+  assert.equal(await findClient(services, { configured: [], documents: null }, client.clientId), null);
 });
 
 Deno.test("`renewClient()` renews a used registration, at most once a day", async () => {
@@ -60,7 +66,7 @@ Deno.test("`renewClient()` renews a used registration, at most once a day", asyn
   await renewClient(services, client);
   assert.notEqual(await version(), first);
   services.clock.advance({ ms: CLIENT_TTL_MS - 1 });
-  assert.ok(await findClient(services, [], client.clientId));
+  assert.ok(await findClient(services, { configured: [], documents: null }, client.clientId));
 });
 
 Deno.test("`renewClient()` does not bring back a deleted registration, nor write for the configuration", async () => {
@@ -69,8 +75,8 @@ Deno.test("`renewClient()` does not bring back a deleted registration, nor write
   services.clock.advance({ days: 2 });
   await services.store.write().delete(clients, client.clientId).commit();
   await renewClient(services, client);
-  assert.equal(await findClient(services, [], client.clientId), null);
-  const known = await findClient(services, configured, "public");
+  assert.equal(await findClient(services, { configured: [], documents: null }, client.clientId), null);
+  const known = await findClient(services, { configured, documents: null }, "public");
   assert.ok(known);
   await renewClient(services, known);
   assert.equal((await Array.fromAsync(services.kv.list({ prefix: [] }))).length, 0);

@@ -49,7 +49,7 @@ export async function someClient(
     token_endpoint_auth_method: "none",
     ...metadata,
   }, POLICY);
-  const client = await findClient(services, [], clientId);
+  const client = await findClient(services, { configured: [], documents: null }, clientId);
   assert.ok(client);
   return { ...client, secret: typeof answer.client_secret === "string" ? answer.client_secret : null };
 }

@@ -4,20 +4,32 @@ import { fileURLToPath } from "node:url";
 
 const CONFIG = fileURLToPath(new URL("../deno.json", import.meta.url));
 
-const IMPORTS =
-  'import { defineGateway, env, mcpDevOAuth, mcpOAuth, mcpProxy, setHeaders, upstreamApiKey } from "@sallyport/gateway";\n';
+const NAMES =
+  "defineGateway, env, mcpCognitoOAuth, mcpDevOAuth, mcpLogtoOAuth, mcpOAuth, mcpPingOAuth, mcpProxy, " +
+  "setHeaders, upstreamApiKey";
+const IMPORTS = `import { ${NAMES} } from "@sallyport/gateway";\n`;
 
 /** Sound pieces, for the snippets to break. */
 const PIECES = `
-export const used = [defineGateway, env, mcpDevOAuth, mcpOAuth, mcpProxy, setHeaders, upstreamApiKey];
+export const used = [${NAMES}];
 const oauth = mcpDevOAuth();
 const upstream = "https://up.example/mcp";
 const routes = [mcpProxy("/mcp/a", { operationId: "a", upstream })];
 const oidc = { issuer: "https://idp.example", jwksUrl: env("JWKS") };
 const browserLogin = { url: "https://a.example", tokenUrl: "https://a.example", clientId: "a", clientSecret: env("S") };
+const client = { clientId: "a", clientSecret: env("S") };
+const environmentId = "3c1b8f0e-7d6a-4b52-9a55-2f1f0c6f7a10";
 `;
 
 const SOUND = `
+mcpPingOAuth({ ...client, environmentId });
+mcpPingOAuth({ ...client, environmentId: env("ENVIRONMENT"), region: "europe" });
+mcpPingOAuth({ ...client, environmentId, region: env("REGION"), browserLoginOverrides: { pkce: "none" } });
+mcpPingOAuth({ ...client, customDomain: env("DOMAIN"), gateway: { dcrEnabled: false } });
+defineGateway(({ mode }) => ({
+  oauth: mode === "development" ? oauth : mcpLogtoOAuth({ ...client, logtoEndpoint: env("LOGTO_ENDPOINT") }),
+  routes,
+}));
 defineGateway({ oauth, routes });
 defineGateway(() => ({ oauth, routes }));
 export default defineGateway(({ mode }) => ({
@@ -175,6 +187,51 @@ const MISUSES: readonly Misuse[] = [
     name: "an option of env() that does not exist",
     code: 'env("A", { fallback: "b" });',
     says: /'fallback' does not exist in type 'EnvOptions'/,
+  },
+  {
+    name: "an unknown region of PingOne",
+    code: 'mcpPingOAuth({ ...client, environmentId, region: "eu" });',
+    says: /Type '"eu"' is not assignable to type .*"europe"/,
+  },
+  {
+    name: "both forms of PingOne",
+    code: 'mcpPingOAuth({ ...client, environmentId, customDomain: "login.example.com" });',
+    says: /'customDomain' are incompatible[\s\S]*Type 'string' is not assignable to type 'undefined'/,
+  },
+  {
+    name: "a region beside a custom domain of PingOne",
+    code: 'mcpPingOAuth({ ...client, region: "europe", customDomain: "login.example.com" });',
+    says: /'customDomain' are incompatible[\s\S]*Type 'string' is not assignable to type 'undefined'/,
+  },
+  {
+    name: "neither form of PingOne",
+    code: "mcpPingOAuth({ ...client });",
+    says: /Property '(?:environmentId|customDomain)' is missing/,
+  },
+  {
+    name: "a wrapper without its client secret",
+    code: 'mcpLogtoOAuth({ clientId: "a", logtoEndpoint: upstream });',
+    says: /Property 'clientSecret' is missing/,
+  },
+  {
+    name: "a wrapper without its provider's field",
+    code: "mcpCognitoOAuth({ ...client, awsRegion: upstream, userPoolId: upstream });",
+    says: /Property 'userPoolDomain' is missing/,
+  },
+  {
+    name: "an option that a wrapper derives",
+    code: "mcpLogtoOAuth({ ...client, logtoEndpoint: upstream, issuer: upstream });",
+    says: /'issuer' does not exist in type/,
+  },
+  {
+    name: "an option of another provider",
+    code: "mcpLogtoOAuth({ ...client, logtoEndpoint: upstream, tenantId: environmentId });",
+    says: /'tenantId' does not exist in type/,
+  },
+  {
+    name: "an unknown override of a wrapper",
+    code: "mcpLogtoOAuth({ ...client, logtoEndpoint: upstream, browserLoginOverrides: { url: upstream } });",
+    says: /'url' does not exist in type/,
   },
 ];
 

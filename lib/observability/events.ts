@@ -72,6 +72,8 @@ export interface Events {
 
 const RANK: Readonly<Record<EventLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 const LONGEST_FIELD = 256;
+/** What JSON leaves as it is although a terminal acts on it: DEL, the C1 controls, line separators, changes of direction. */
+const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Events at `level` and above, one line each, handed to `write` without the newline. */
 export function createEvents(
@@ -82,7 +84,8 @@ export function createEvents(
   return {
     emit(level, event, fields) {
       if (RANK[level] < least) return;
-      write(JSON.stringify({ time: new Date(clock.now()).toISOString(), level, event, ...fields }, shorten));
+      const time = new Date(clock.now()).toISOString();
+      write(JSON.stringify({ time, level, event, ...fields }, shorten).replace(UNPRINTABLE, escaped));
     },
   };
 }
@@ -91,4 +94,8 @@ function shorten(_key: string, value: unknown): unknown {
   return typeof value === "string" && value.length > LONGEST_FIELD
     ? `${value.slice(0, LONGEST_FIELD)}…`
     : value;
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -1,0 +1,64 @@
+/** Many deadlines on one timer. */
+import assert from "node:assert/strict";
+import { Deadlines } from "../../../lib/runtime/deadlines.ts";
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+Deno.test("each deadline expires once, not before its time and at most a tick or so after", async () => {
+  const deadlines = new Deadlines();
+  const expired: string[] = [];
+  deadlines.start(50, () => expired.push("a"));
+  deadlines.start(250, () => expired.push("b"));
+  await pause(40);
+  assert.deepEqual(expired, []);
+  await pause(160);
+  assert.deepEqual(expired, ["a"]);
+  await pause(250);
+  assert.deepEqual(expired, ["a", "b"]);
+  deadlines.close();
+});
+
+Deno.test("a deadline that is called off does not expire, and calling off twice is harmless", async () => {
+  const deadlines = new Deadlines();
+  const expired: string[] = [];
+  const stop = deadlines.start(20, () => expired.push("a"));
+  deadlines.start(20, () => expired.push("b"));
+  stop();
+  stop();
+  await pause(250);
+  assert.deepEqual(expired, ["b"]);
+  deadlines.close();
+});
+
+Deno.test("the timer stops by itself once nothing runs, and starts again", async () => {
+  // The sanitizer of `deno test` fails this test if a timer is left.
+  const deadlines = new Deadlines();
+  const expired: string[] = [];
+  deadlines.start(10, () => expired.push("a"));
+  await pause(350);
+  deadlines.start(10, () => expired.push("b"));
+  await pause(350);
+  assert.deepEqual(expired, ["a", "b"]);
+});
+
+Deno.test("`close()` ends everything at once", async () => {
+  const deadlines = new Deadlines();
+  deadlines.start(10, () => assert.fail("it was closed"));
+  deadlines.close();
+  await pause(150);
+});
+
+Deno.test("a deadline may be started or called off while others expire", async () => {
+  const deadlines = new Deadlines();
+  const expired: string[] = [];
+  let stopSecond = () => {};
+  deadlines.start(10, () => {
+    expired.push("a");
+    stopSecond();
+    deadlines.start(10, () => expired.push("c"));
+  });
+  stopSecond = deadlines.start(10, () => expired.push("b"));
+  await pause(450);
+  assert.deepEqual(expired, ["a", "c"]);
+  deadlines.close();
+});

@@ -39,6 +39,7 @@ export const ROUTES = {
   list: "/mcp/list",
   filteredList: "/mcp/filtered-list",
   stream: "/mcp/stream",
+  ticks: "/mcp/ticks",
 } as const;
 
 /** A fresh key ring with one key. */
@@ -112,6 +113,7 @@ function configuration(mod: string, { upstream, bearer, filter = false }: Gatewa
     route(ROUTES.call, "/call", credential),
     route(ROUTES.list, "/list", credential),
     route(ROUTES.stream, "/stream", credential),
+    route(ROUTES.ticks, "/ticks", credential),
     ...(filter
       ? [route(ROUTES.filteredList, "/list", `${credential}, capabilityFilter({ tools: ${shown} })`)]
       : []),

@@ -1,90 +1,80 @@
 /**
- * How much later an event arrives through the gateway than directly. Stub and clients live in this process, so that one clock
- * stamps both ends; direct and relayed events take turns.
+ * How much later an event arrives through the gateway than directly. The stub stamps each event with its clock and this process reads
+ * its own: the unknown offset between the two is the same for all ways and drops out of the difference.
  */
-import { pause } from "./child_process.ts";
 import { openSession, openStream } from "./event_streams.ts";
 import { type Figure, TARGETS } from "./figures.ts";
 import { ROUTES } from "./gateway_process.ts";
-import type { HttpConnection } from "./http_connection.ts";
 import { clientHeaders } from "./requests.ts";
 import { signIn } from "./sign_in.ts";
-import { missing, type Stage, stageGateway, startPassThrough } from "./stage.ts";
+import { missing, ofRounds, type Stage, stageGateway, startPassThrough } from "./stage.ts";
 import { median } from "./statistics.ts";
-import { createStub, type Stub } from "./stub_upstream.ts";
 
 const WARM_UP = 200;
-const BETWEEN_EVENTS_MS = 1;
-const GIVE_UP_MS = 120_000;
+const GIVE_UP_MS = 60_000;
 
-/** Sends events one by one and compares the medians. */
+/** A way that events take, and the offset-laden medians of its rounds. */
+interface Way {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly medians: number[];
+}
+
+/** One stream is open at a time; the ways take turns. */
 export async function measureEventDelay(stage: Stage): Promise<readonly Figure[]> {
-  const events = stage.options.quick ? 300 : 2000;
-  stage.progress(`event delay: ${events} events`);
-  const stub = createStub(stage.bearer);
-  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, stub.handle);
-  const upstream = `http://127.0.0.1:${server.addr.port}`;
-  const here = { ...stage, upstream };
+  const events = stage.options.quick ? 200 : 500;
   await using started = new AsyncDisposableStack();
-
-  const direct = await openStream(`${upstream}/stream`, clientHeaders(stage.bearer));
-  started.defer(() => direct.close());
-  const passThrough = await startPassThrough(here);
+  const headers = clientHeaders(stage.bearer);
+  const direct: Way = { url: `${stage.upstream}/ticks`, headers, medians: [] };
+  const passThrough = await startPassThrough(stage);
   started.use(passThrough.child);
-  const bare = await openStream(`${passThrough.origin}/stream`, clientHeaders("any"));
-  started.defer(() => bare.close());
-  const streams = [direct, bare];
-  if (stage.gateway !== null) {
-    const gateway = started.use(await stageGateway({ ...here, gateway: stage.gateway }));
-    const { accessToken } = await signIn(gateway.publicUrl, ROUTES.stream);
-    const url = gateway.origin + ROUTES.stream;
-    const relayed = await openStream(url, await openSession(url, accessToken));
-    started.defer(() => relayed.close());
-    streams.push(relayed);
+  const bare: Way = { url: `${passThrough.origin}/ticks`, headers, medians: [] };
+  const full = stage.gateway === null
+    ? null
+    : await throughGateway({ ...stage, gateway: stage.gateway }, started);
+  const ways = [direct, bare, ...(full === null ? [] : [full])];
+  for (let round = 0; round < stage.options.rounds; round++) {
+    stage.progress(`event delay: round ${round + 1} of ${stage.options.rounds}`);
+    for (const way of round % 2 === 0 ? ways : ways.toReversed()) {
+      way.medians.push(await medianDelay(way, events));
+    }
   }
-
-  const delays = await delaysOf(streams, { send: stub.send, events });
-  const [straight = [], through = [], full] = delays;
-  const added = (values: readonly number[]) => (median(values) - median(straight)) * 1000;
+  const added = ({ medians }: Way) =>
+    medians.map((delay, round) => (delay - (direct.medians[round] ?? NaN)) * 1000);
   const reference = {
     name: "added delay per event, p50, pass-through",
     unit: "µs",
     better: "lower",
   } as const;
   return [
-    full === undefined
-      ? missing(TARGETS.eventDelay, "no main.ts")
-      : { ...TARGETS.eventDelay, measured: added(full) },
-    { ...reference, measured: added(through) },
+    full === null ? missing(TARGETS.eventDelay, "no main.ts") : ofRounds(TARGETS.eventDelay, added(full)),
+    ofRounds(reference, added(bare)),
   ];
 }
 
-/** Milliseconds from sending an event to reading it, one list per stream; one event is on its way at a time. */
-async function delaysOf(
-  streams: readonly HttpConnection[],
-  { send, events }: { readonly send: Stub["send"]; readonly events: number },
-): Promise<readonly (readonly number[])[]> {
-  const delays = streams.map((): number[] => []);
-  const watchdog = setTimeout(() => streams.forEach((stream) => stream.close()), GIVE_UP_MS);
+async function throughGateway(
+  stage: Parameters<typeof stageGateway>[0],
+  started: AsyncDisposableStack,
+): Promise<Way> {
+  const gateway = started.use(await stageGateway(stage));
+  const { accessToken } = await signIn(gateway.publicUrl, ROUTES.ticks);
+  const url = gateway.origin + ROUTES.ticks;
+  return { url, headers: await openSession(url, accessToken), medians: [] };
+}
+
+/** Milliseconds from sending an event to reading it, give or take the offset of the clocks. */
+async function medianDelay({ url, headers }: Way, events: number): Promise<number> {
+  using stream = await openStream(url, headers);
+  const watchdog = setTimeout(() => stream.close(), GIVE_UP_MS);
+  const delays: number[] = [];
   try {
-    for (let progress = 0; progress < WARM_UP + events; progress++) {
-      for (const [index, stream] of streams.entries()) {
-        const begin = performance.now();
-        send(index, event(progress));
-        let text = "";
-        while (!text.includes(`"progress":${progress},`)) text += await stream.readSome();
-        if (progress >= WARM_UP) delays[index]?.push(performance.now() - begin);
-        await pause(BETWEEN_EVENTS_MS);
-      }
+    while (delays.length < WARM_UP + events) {
+      const text = await stream.readSome();
+      const now = performance.now();
+      for (const [, sent] of text.matchAll(/sent=([\d.]+);/g)) delays.push(now - Number(sent));
     }
   } finally {
     clearTimeout(watchdog);
   }
-  return delays;
-}
-
-function event(progress: number): string {
-  const params = { progressToken: "0d2f6a51-9f1c", progress, total: 100_000, message: "Reading issues" };
-  const notification = { jsonrpc: "2.0", method: "notifications/progress", params };
-  return `event: message\nid: ${progress}\ndata: ${JSON.stringify(notification)}\n\n`;
+  return median(delays.slice(WARM_UP));
 }

@@ -5,17 +5,16 @@
  */
 import { CALL_ANSWER, INITIALIZE_ANSWER, LIST_ANSWER } from "./requests.ts";
 
-/** A stub and its view of its streams. */
-export interface Stub {
-  readonly handle: (request: Request) => Promise<Response>;
-  /** Sends `text` to one open stream, counted from 0 in the order of their opening. */
-  readonly send: (stream: number, text: string) => void;
-}
+/** Between the events of `/ticks`. */
+const TICK_MS = 2;
 
+const STREAM_HEADERS: [string, string][] = [["content-type", "text/event-stream"], [
+  "cache-control",
+  "no-store",
+]];
 const JSON_HEADERS: [string, string][] = [["content-type", "application/json"]];
 
-/** A stub that answers only requests that carry `bearer`. */
-export function createStub(bearer: string): Stub {
+function stub(bearer: string): (request: Request) => Promise<Response> {
   const streams = new Set<ReadableStreamDefaultController<Uint8Array>>();
   const encoder = new TextEncoder();
   const expected = `Bearer ${bearer}`;
@@ -30,9 +29,19 @@ export function createStub(bearer: string): Stub {
       },
       cancel: () => void streams.delete(mine),
     });
-    return new Response(body, {
-      headers: [["content-type", "text/event-stream"], ["cache-control", "no-store"]],
+    return new Response(body, { headers: STREAM_HEADERS });
+  }
+
+  function ticks(): Response {
+    let timer: ReturnType<typeof setInterval>;
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        let progress = 0;
+        timer = setInterval(() => controller.enqueue(encoder.encode(event(progress++))), TICK_MS);
+      },
+      cancel: () => clearInterval(timer),
     });
+    return new Response(body, { headers: STREAM_HEADERS });
   }
 
   async function handle(request: Request): Promise<Response> {
@@ -45,18 +54,29 @@ export function createStub(bearer: string): Stub {
     }
     if (path === "/call") return new Response(CALL_ANSWER, { headers: JSON_HEADERS });
     if (path === "/list") return new Response(LIST_ANSWER, { headers: JSON_HEADERS });
-    if (path !== "/stream") return new Response("no such path", { status: 404 });
-    if (request.method === "GET") return stream();
+    if (path !== "/stream" && path !== "/ticks") return new Response("no such path", { status: 404 });
+    if (request.method === "GET") return path === "/ticks" ? ticks() : stream();
     return new Response(INITIALIZE_ANSWER, {
       headers: [...JSON_HEADERS, ["mcp-session-id", crypto.randomUUID()]],
     });
   }
 
-  return { handle, send: (stream, text) => [...streams][stream]?.enqueue(encoder.encode(text)) };
+  return handle;
+}
+
+/** A progress notification that says when it was sent, in milliseconds of this process's clock. */
+function event(progress: number): string {
+  const message = `sent=${performance.now().toFixed(4)};`;
+  const params = { progressToken: "0d2f6a51-9f1c", progress, total: 100_000, message };
+  const notification = { jsonrpc: "2.0", method: "notifications/progress", params };
+  return `event: message
+id: ${progress}
+data: ${JSON.stringify(notification)}
+
+`;
 }
 
 if (import.meta.main) {
   const [port = "", bearer = ""] = Deno.args;
-  const { handle } = createStub(bearer);
-  Deno.serve({ hostname: "127.0.0.1", port: Number(port), onListen: () => {} }, handle);
+  Deno.serve({ hostname: "127.0.0.1", port: Number(port), onListen: () => {} }, stub(bearer));
 }

@@ -36,7 +36,7 @@ function documentFor(c: Context<Env>, { gateway }: Deployment, route: Route | nu
       routePath: route?.path ?? null,
       cimd: gateway.oauth.cimdEnabled,
       dcr: gateway.oauth.dcrEnabled,
-      idJag: false,
+      idJag: gateway.oauth.idJag !== null,
       authMethods: CLIENT_AUTH_METHODS,
       grantTypes: GRANT_TYPES,
     }),

@@ -1,6 +1,7 @@
 /** What is kept of a user between logins: access rules and ID-JAG need it while no browser is there. */
+import { hashSecret } from "../crypto/secret_token.ts";
 import type { Services } from "../services.ts";
-import { type UserRecord, users } from "../store/schema.ts";
+import { type UserRecord, users, usersByEmail } from "../store/schema.ts";
 import { type Identity, userIdOf } from "./identity.ts";
 
 /** Claims beyond this many characters of JSON are not kept, but for the identity itself. */
@@ -35,6 +36,25 @@ export async function rememberUser(
     signedInAt: now,
     expiresAt: now + ttlSeconds * 1000,
   };
-  await store.write().set(users, [userIdOf(identity)], record).commit();
+  const write = store.write().set(users, [userIdOf(identity)], record);
+  if (identity.email !== null && identity.emailVerified) {
+    write.set(usersByEmail, [emailId(identity.email)], {
+      userId: userIdOf(identity),
+      expiresAt: record.expiresAt,
+    });
+  }
+  await write.commit();
   return fits;
+}
+
+/** The user who last signed in with this verified address, or `null`. */
+export async function findUserByEmail(
+  services: Pick<Services, "store">,
+  email: string,
+): Promise<string | null> {
+  return (await services.store.get(usersByEmail, emailId(email)))?.value.userId ?? null;
+}
+
+function emailId(email: string): string {
+  return hashSecret(email.trim().toLowerCase());
 }

@@ -11,6 +11,7 @@
  * | `["login", loginId]`                        | S | `stateTtlSeconds`; taken at the callback                        |
  * | `["session", sha256(cookie)]`               | S | `sessionTtlSeconds`                                            |
  * | `["user", userId]`                          | S | as long as a grant may live, from the last login               |
+ * | `["user_by_email", sha256(address)]`        |   | as the user                                                    |
  * | `["grant", grantId]`                        |   | `grantTtlSeconds` from approval; until its code is redeemed, as long as the code |
  * | `["grant_by_user", userId, grantId]`        |   | as its grant                                                   |
  * | `["authorization_code", sha256(code)]`      |   | 60 s; once used, `refreshTokenTtlSeconds`, to notice a replay  |
@@ -126,6 +127,9 @@ export const users = collection("user", {
   providerRefreshToken: z.string().nullable(),
   signedInAt: z.number(),
 }, { sealed: true });
+
+/** Finds a user by a verified e-mail address, for identity assertions that are mapped by it; never for logins. */
+export const usersByEmail = collection("user_by_email", { userId: z.string() }, { sealed: false });
 
 /** What a user approved: one client, one redirect URI, one route, some scopes. It is the consent record. */
 export const grants = collection("grant", {

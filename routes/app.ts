@@ -15,7 +15,7 @@ import { authorize } from "./authorize.ts";
 import { authorizationServerDocument, routeDocument } from "./authorization_server_metadata.ts";
 import { callback } from "./callback.ts";
 import type { Delivery, Deployment, Env } from "./context.ts";
-import { openToEveryOrigin } from "./cors.ts";
+import { openToEveryOrigin, readableToAllowedOrigins } from "./cors.ts";
 import { devLogin, devLoginDecision } from "./dev_login.ts";
 import { enter, requestTarget } from "./edge.ts";
 import { answerError, type Surface } from "./error_handler.ts";
@@ -73,7 +73,8 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   };
 
   for (const route of gateway.routes) {
-    router.all(route.path, answer("mcp", mcpEndpoint(deployment, { streams, deadlines }, route)));
+    const endpoint = answer("mcp", mcpEndpoint(deployment, { streams, deadlines }, route));
+    router.all(route.path, readableToAllowedOrigins(gateway, endpoint));
   }
   addMetadata(router, deployment);
   addAuthorizationServer(router, deployment, answer);

@@ -43,8 +43,22 @@ export function isAllowedOrigin(gateway: Gateway, own: string, origin: string): 
   return isLoopbackOrigin(own) && isLoopbackOrigin(origin);
 }
 
-/** The headers that let an allowed origin read an MCP answer. */
-export function mcpCorsHeaders(origin: string): [string, string][] {
+/** Lets a page of an allowed origin read whatever `handler` answers, an error too. */
+export function readableToAllowedOrigins(
+  gateway: Gateway,
+  handler: (c: Context<Env>) => Response | Promise<Response>,
+): (c: Context<Env>) => Promise<Response> {
+  return async (c) => {
+    const response = await handler(c);
+    const origin = c.req.raw.headers.get("origin");
+    if (origin !== null && isAllowedOrigin(gateway, c.env.origin, origin)) {
+      for (const [name, value] of mcpCorsHeaders(origin)) response.headers.set(name, value);
+    }
+    return response;
+  };
+}
+
+function mcpCorsHeaders(origin: string): [string, string][] {
   return [["access-control-allow-origin", origin], ["access-control-expose-headers", MCP_EXPOSED_HEADERS], [
     "vary",
     "Origin",
@@ -55,7 +69,6 @@ export function mcpCorsHeaders(origin: string): [string, string][] {
 export function mcpPreflight(request: Request, origin: string | null): Response {
   const headers = new Headers({ Allow: "GET, POST, DELETE, OPTIONS" });
   if (origin !== null) {
-    for (const [name, value] of mcpCorsHeaders(origin)) headers.set(name, value);
     headers.set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
     headers.set(
       "Access-Control-Allow-Headers",

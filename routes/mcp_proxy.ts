@@ -11,7 +11,7 @@ import type { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import type { Deadlines } from "../lib/runtime/deadlines.ts";
 import { challenge, checkBearer } from "./bearer.ts";
 import type { Deployment, Env, RequestContext } from "./context.ts";
-import { isAllowedOrigin, mcpCorsHeaders, mcpPreflight } from "./cors.ts";
+import { isAllowedOrigin, mcpPreflight } from "./cors.ts";
 import { requestTarget } from "./edge.ts";
 import { type Invocation, startInvocation } from "./invocation.ts";
 
@@ -58,11 +58,7 @@ export function mcpEndpoint(
     const origin = request.headers.get("origin");
     if (origin !== null && !isAllowedOrigin(deployment.gateway, c.env.origin, origin)) throw originRefused();
     if (request.method === "OPTIONS") return mcpPreflight(request, origin);
-    const response = await admit(endpoint, request, c.env);
-    if (origin !== null) {
-      for (const [name, value] of mcpCorsHeaders(origin)) response.headers.set(name, value);
-    }
-    return response;
+    return await admit(endpoint, request, c.env);
   };
 }
 

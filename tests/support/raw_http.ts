@@ -7,8 +7,8 @@ export interface RawServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Serves the gateway of a harness, with its store, clock and events, on a port of its own. */
-export function serveHarness(harness: Pick<Harness, "services" | "gateway">): RawServer {
+/** Serves the gateway of a harness, with its store, clock and events, on a port of its own or the given one. */
+export function serveHarness(harness: Pick<Harness, "services" | "gateway">, port = 0): RawServer {
   const app = createApp(harness.services, harness.gateway);
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },

@@ -167,6 +167,10 @@ function addPages(router: Hono<Env>, deployment: Deployment, answer: Answer): vo
     router.get(base + PATHS.devLogin, answer("page", devLogin(deployment, users)));
     router.post(base + PATHS.devLogin, answer("page", devLoginDecision(deployment, users)));
   }
+  const { identityProvider } = deployment;
+  if (identityProvider !== null) {
+    router.get(base + PATHS.callback, answer("page", callback(deployment, identityProvider)));
+  }
   router.get(base + PATHS.account, answer("page", account(deployment)));
   router.post(base + PATHS.account, answer("page", accountDecision(deployment)));
   router.get(base === "" ? PATHS.landing : base, answer("page", landing(deployment)));

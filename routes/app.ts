@@ -121,9 +121,9 @@ function addAuthorizationServer(router: Hono<Env>, deployment: Deployment, answe
   const { gateway, services } = deployment;
   const quotas = createQuotas(gateway, services.clock);
   const base = gateway.basePath;
-  const counted = (limiter: typeof quotas.tokenRequests, handler: Handler): Handler =>
+  const counted = (quota: typeof quotas.tokenRequests, handler: Handler): Handler =>
     answer("oauth", (c) => {
-      spend(c, limiter);
+      spend(c, quota);
       return handler(c);
     });
 

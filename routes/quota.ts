@@ -1,4 +1,4 @@
-/** Quotas of the public endpoints, per address and minute: contract section 2.1, `limits`. */
+/** Quotas of the public endpoints, per minute, for each address and in total: contract section 2.1, `limits`. */
 import type { Context } from "@hono/hono";
 import type { Gateway } from "../lib/gateway/gateway.ts";
 import { PageError } from "../lib/http/page_error.ts";
@@ -7,16 +7,28 @@ import { RateLimiter } from "../lib/observability/rate_limiter.ts";
 import type { Clock } from "../lib/runtime/clock.ts";
 import type { Env } from "./context.ts";
 
-/** The limiters of one process. */
+/** How many addresses may use up their quotas at once before everybody has to wait: what bounds the store under a distributed flood. */
+const TOTAL_FACTOR = 20;
+
+/** A quota: per address, and in total. */
+export interface Quota {
+  readonly perAddress: RateLimiter;
+  readonly total: RateLimiter;
+}
+
+/** The quotas of one process. */
 export interface Quotas {
-  readonly registrations: RateLimiter;
-  readonly authorizations: RateLimiter;
-  readonly tokenRequests: RateLimiter;
+  readonly registrations: Quota;
+  readonly authorizations: Quota;
+  readonly tokenRequests: Quota;
 }
 
 /** Limiters as the configuration says. */
 export function createQuotas(gateway: Gateway, clock: Clock): Quotas {
-  const perMinute = (limit: number) => new RateLimiter({ clock, limit, windowSeconds: 60 });
+  const perMinute = (limit: number): Quota => ({
+    perAddress: new RateLimiter({ clock, limit, windowSeconds: 60 }),
+    total: new RateLimiter({ clock, limit: limit * TOTAL_FACTOR, windowSeconds: 60 }),
+  });
   return {
     registrations: perMinute(gateway.limits.registrationsPerMinute),
     authorizations: perMinute(gateway.limits.authorizationsPerMinute),
@@ -25,8 +37,8 @@ export function createQuotas(gateway: Gateway, clock: Clock): Quotas {
 }
 
 /** Counts a request of a client program. @throws {OAuthError} `temporarily_unavailable`, 429 with `Retry-After` */
-export function spend(c: Context<Env>, limiter: RateLimiter): void {
-  const seconds = limiter.take(c.env.address);
+export function spend(c: Context<Env>, quota: Quota): void {
+  const seconds = take(c, quota);
   if (seconds === 0) return;
   throw new OAuthError(
     "temporarily_unavailable",
@@ -40,8 +52,8 @@ export function spend(c: Context<Env>, limiter: RateLimiter): void {
 }
 
 /** Counts a request of a browser. @throws {PageError} 429 with `Retry-After` */
-export function spendOnPage(c: Context<Env>, limiter: RateLimiter): void {
-  const seconds = limiter.take(c.env.address);
+export function spendOnPage(c: Context<Env>, quota: Quota): void {
+  const seconds = take(c, quota);
   if (seconds === 0) return;
   throw new PageError({
     status: 429,
@@ -51,4 +63,9 @@ export function spendOnPage(c: Context<Env>, limiter: RateLimiter): void {
     reason: "quota_exceeded",
     retryAfterSeconds: seconds,
   });
+}
+
+/** Seconds to wait. The total counts only what its own address allows, so that one address cannot use it up. */
+function take(c: Context<Env>, { perAddress, total }: Quota): number {
+  return perAddress.take(c.env.address) || total.take("");
 }

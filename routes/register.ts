@@ -20,8 +20,8 @@ export function register(deployment: Deployment): (c: Context<Env>) => Promise<R
   const { services, gateway } = deployment;
   return async (c) => {
     const body = await readJson(c.req.raw);
-    const policy = redirectUriPolicy(gateway, c.env.origin);
-    const { clientId, answer } = await registerClient(services, body, policy);
+    const context = { ...redirectUriPolicy(gateway, c.env.origin), address: c.env.address };
+    const { clientId, answer } = await registerClient(services, body, context);
     services.events.emit("info", "mcp_auth_downstream_client_registered", {
       requestId: c.env.requestId,
       clientId,

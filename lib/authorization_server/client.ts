@@ -6,7 +6,7 @@ import { hashSecret } from "../crypto/secret_token.ts";
 import type { ClientMetadata } from "../oauth/client_metadata.ts";
 import type { Secret } from "../runtime/secret.ts";
 import type { Services } from "../services.ts";
-import { type ClientRecord, clients } from "../store/schema.ts";
+import { type ClientRecord, clients, unusedRegistrations } from "../store/schema.ts";
 import type { ClientDocument, ClientDocuments } from "./client_id_metadata_document.ts";
 
 const DAY_MS = 86_400_000;
@@ -35,6 +35,8 @@ export interface Client {
   readonly mayRefresh: boolean;
   /** Changes when anything changes that a user was shown or that secures the client. */
   readonly metadataHash: string;
+  /** Whether it ever got a token. */
+  readonly wasUsed: boolean;
   /** Milliseconds since the epoch. `null`: not a registration that could expire. */
   readonly expiresAt: number | null;
   /** Milliseconds since the epoch; `null` for a client that did not register here. */
@@ -81,17 +83,25 @@ export async function findClient(
 }
 
 /**
- * Renews a registered client's lifetime, once a day at most. Losing the write to another request does no harm: that one renews it, too.
+ * Notes that a registered client was used: it lives on, and is no longer one of the unused. Writes at the first use and then once a day
+ * at most. Losing the write to another request does no harm: that one does the same.
  */
 export async function renewClient(
   services: Pick<Services, "store" | "clock">,
   client: Client,
 ): Promise<void> {
   const expiresAt = services.clock.now() + CLIENT_TTL_MS;
-  if (client.expiresAt === null || expiresAt - client.expiresAt < RENEWAL_AGE_MS) return;
+  const recent = client.expiresAt === null || expiresAt - client.expiresAt < RENEWAL_AGE_MS;
+  if (recent && client.wasUsed) return;
   const entry = await services.store.get(clients, client.clientId);
   if (entry === null) return;
-  await services.store.write().check(entry).set(clients, entry.id, { ...entry.value, expiresAt }).commit();
+  const write = services.store.write().check(entry).set(clients, entry.id, {
+    ...entry.value,
+    unusedPlace: null,
+    expiresAt,
+  });
+  if (entry.value.unusedPlace !== null) write.delete(unusedRegistrations, entry.value.unusedPlace);
+  await write.commit();
 }
 
 /** The client that a stored registration describes. */
@@ -102,6 +112,7 @@ export function fromRecord(record: ClientRecord): Client {
     source: "registration",
     authMethods: registeredMethods(metadata),
     secretHash,
+    wasUsed: record.unusedPlace === null,
     expiresAt: record.expiresAt,
     registeredAt: record.issuedAt,
   };
@@ -120,6 +131,7 @@ function fromDocument({ clientId, metadata, authMethods }: ClientDocument): Clie
     source: "document",
     authMethods,
     secretHash: null,
+    wasUsed: true,
     expiresAt: null,
     registeredAt: null,
   };
@@ -156,6 +168,7 @@ function fromConfiguration(client: ConfiguredClient): Client {
     jwksUri: null,
     mayRefresh: true,
     metadataHash: hashSecret(JSON.stringify([name, redirectUris, jwks])),
+    wasUsed: true,
     expiresAt: null,
     registeredAt: null,
   };

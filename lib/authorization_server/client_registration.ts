@@ -4,8 +4,9 @@ import { clientInformation, parseClientMetadata } from "../oauth/client_metadata
 import { OAuthError } from "../oauth/errors.ts";
 import type { RedirectUriPolicy } from "../oauth/redirect_uri.ts";
 import type { Services } from "../services.ts";
-import { type ClientRecord, clients } from "../store/schema.ts";
-import { CLIENT_TTL_MS } from "./client.ts";
+import { type ClientRecord, clients, clientTwins, unusedRegistrations } from "../store/schema.ts";
+import type { Entry, Write } from "../store/store.ts";
+import { CLIENT_TTL_MS, type ClientAuthMethod } from "./client.ts";
 import { CLIENT_AUTH_METHODS } from "./client_authentication.ts";
 
 /** A fresh registration with the secrets that are shown this once. */
@@ -15,6 +16,18 @@ export interface Registration {
   readonly answer: Readonly<Record<string, unknown>>;
 }
 
+/** Who may be sent codes, and who asks. */
+export interface RegistrationContext extends RedirectUriPolicy {
+  /** IP address of the client: the same public client registering again from there gets the same id. */
+  readonly address?: string;
+}
+
+/**
+ * How many registrations that were never used are kept. Each takes a random place among them and pushes out what was there, so that
+ * anonymous registrations cannot fill the store, and an honest one survives the minutes until its first use.
+ */
+export const UNUSED_REGISTRATIONS = 50_000;
+
 /**
  * Registers a client.
  * @throws {OAuthError} `invalid_redirect_uri` or `invalid_client_metadata`; then nothing was written.
@@ -22,26 +35,31 @@ export interface Registration {
 export async function registerClient(
   services: Pick<Services, "store" | "clock" | "random">,
   body: unknown,
-  policy: RedirectUriPolicy,
+  context: RegistrationContext,
 ): Promise<Registration> {
-  const metadata = parseClientMetadata(body, policy);
-  if (!CLIENT_AUTH_METHODS.includes(metadata.tokenEndpointAuthMethod)) {
-    throw new OAuthError(
-      "invalid_client_metadata",
-      `token_endpoint_auth_method must be one of: ${CLIENT_AUTH_METHODS.join(", ")}.`,
-      {
-        reason: "auth_method_unsupported",
-      },
-    );
-  }
-  const now = services.clock.now();
-  const clientId = createIdentifier(services.random);
-  const secret = metadata.tokenEndpointAuthMethod.startsWith("client_secret_")
-    ? createSecretToken("cs_", services.random)
+  const metadata = parseClientMetadata(body, context);
+  requireSupported(metadata.tokenEndpointAuthMethod);
+  const { store, clock, random } = services;
+  const now = clock.now();
+  const registrationToken = createSecretToken("rat_", random);
+  const registrationTokenHash = hashSecret(registrationToken);
+  const expiresAt = now + CLIENT_TTL_MS;
+
+  const twinId = metadata.tokenEndpointAuthMethod === "none" && context.address !== undefined
+    ? hashSecret(JSON.stringify([metadata, context.address]))
     : null;
-  const registrationToken = createSecretToken("rat_", services.random);
+  const twin = twinId === null ? null : await findTwin(services, twinId);
+  if (twin !== null) {
+    const record: ClientRecord = { ...twin.value, registrationTokenHash };
+    await store.write().check(twin).set(clients, twin.id, record).commit();
+    return answerOf(record, { registrationToken, secret: null });
+  }
+
+  const secret = metadata.tokenEndpointAuthMethod.startsWith("client_secret_")
+    ? createSecretToken("cs_", random)
+    : null;
   const record: ClientRecord = {
-    clientId,
+    clientId: createIdentifier(random),
     metadata: {
       ...metadata,
       redirectUris: [...metadata.redirectUris],
@@ -50,13 +68,58 @@ export async function registerClient(
       responseTypes: [...metadata.responseTypes],
     },
     secretHash: secret === null ? null : hashSecret(secret),
-    registrationTokenHash: hashSecret(registrationToken),
+    registrationTokenHash,
+    unusedPlace: randomPlace(random),
     issuedAt: now,
-    expiresAt: now + CLIENT_TTL_MS,
+    expiresAt,
   };
-  await services.store.write().set(clients, [clientId], record).commit();
+  const write = store.write().set(clients, [record.clientId], record);
+  if (twinId !== null) write.set(clientTwins, [twinId], { clientId: record.clientId, expiresAt });
+  await takePlace(services, write, record);
+  await write.commit();
+  return answerOf(record, { registrationToken, secret });
+}
+
+function requireSupported(method: ClientAuthMethod): void {
+  if (CLIENT_AUTH_METHODS.includes(method)) return;
+  const description = `token_endpoint_auth_method must be one of: ${CLIENT_AUTH_METHODS.join(", ")}.`;
+  throw new OAuthError("invalid_client_metadata", description, { reason: "auth_method_unsupported" });
+}
+
+/** The registration that the same client made before from the same address. */
+async function findTwin(
+  { store }: Pick<Services, "store">,
+  twinId: string,
+): Promise<Entry<ClientRecord> | null> {
+  const twin = await store.get(clientTwins, twinId);
+  return twin === null ? null : await store.get(clients, twin.value.clientId);
+}
+
+/** Puts the registration into its place among the unused ones; who was there goes, unless it has been used. */
+async function takePlace(
+  { store }: Pick<Services, "store">,
+  write: Write,
+  record: ClientRecord,
+): Promise<void> {
+  const place = record.unusedPlace ?? "";
+  const { clientId, expiresAt } = record;
+  const former = await store.get(unusedRegistrations, place);
+  const evicted = former === null ? null : await store.get(clients, former.value.clientId);
+  if (evicted !== null && evicted.value.unusedPlace === place) write.delete(clients, ...evicted.id);
+  write.set(unusedRegistrations, [place], { clientId, expiresAt });
+}
+
+function randomPlace(random: Services["random"]): string {
+  return String(new DataView(random(4).buffer).getUint32(0) % UNUSED_REGISTRATIONS);
+}
+
+function answerOf(
+  record: ClientRecord,
+  secrets: { readonly registrationToken: string; readonly secret: string | null },
+): Registration {
+  const { registrationToken, secret } = secrets;
   return {
-    clientId,
+    clientId: record.clientId,
     answer: {
       ...information(record),
       ...(secret === null ? {} : { client_secret: secret, client_secret_expires_at: 0 }),

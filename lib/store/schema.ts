@@ -5,6 +5,8 @@
  * | key                                         |   | lives                                                          |
  * |---------------------------------------------|---|----------------------------------------------------------------|
  * | `["client", clientId]`                      |   | 90 days from registration or last use                          |
+ * | `["unused_registration", place]`            |   | as its client; at most 50,000 places                           |
+ * | `["client_twin", sha256(metadata, address)]` |  | as its client                                                  |
  * | `["client_document", sha256(client id URL)]` |   | 90 days from the last approval                                 |
  * | `["used_assertion", sha256(client, jti)]`   |   | until the assertion has expired                                |
  * | `["authorization", transactionId]`          | S | `stateTtlSeconds`; taken at the decision                        |
@@ -52,8 +54,18 @@ export const clients = collection("client", {
   metadata: clientMetadata,
   secretHash: z.string().nullable(),
   registrationTokenHash: z.string(),
+  /** Its place among the registrations that were never used; `null` once it was. */
+  unusedPlace: z.string().nullable(),
   issuedAt: z.number(),
 }, { sealed: false });
+
+/** The registrations that were never used, in a fixed number of places. */
+export const unusedRegistrations = collection("unused_registration", { clientId: z.string() }, {
+  sealed: false,
+});
+
+/** Finds the registration that the same public client made before from the same address. */
+export const clientTwins = collection("client_twin", { clientId: z.string() }, { sealed: false });
 
 /** A client's metadata document as it was when a user approved the client. */
 export const clientDocuments = collection("client_document", {

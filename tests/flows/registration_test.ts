@@ -135,7 +135,7 @@ Deno.test("registrations are limited by address, and expire when they are not us
   assert.equal((await post("203.0.113.10")).status, 201);
   gateway.clock.advance({ seconds: 61 });
   const used = await registerClient(gateway);
-  const unused = await registerClient(gateway);
+  const unused = await registerClient(gateway, { client_name: "Never used" });
   const first = await obtainTokens(gateway, used);
   gateway.clock.advance({ days: 29 });
   const second = await (await refresh(gateway, used, first.refresh_token)).json();
@@ -149,7 +149,7 @@ Deno.test("registrations are limited by address, and expire when they are not us
 Deno.test("a registration is read and deleted with its own token only (AS-50)", async () => {
   await using gateway = await watchedGateway();
   const client = await registerClient(gateway);
-  const other = await registerClient(gateway);
+  const other = await registerClient(gateway, { client_name: "Another" });
   const uri = String(client.registration.registration_client_uri);
   assert.equal(new URL(uri).origin, gateway.origin);
   const authorization = `Bearer ${client.registration.registration_access_token}`;

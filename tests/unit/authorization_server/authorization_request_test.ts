@@ -32,6 +32,7 @@ const client = fromRecord({
     jwksUri: null,
   },
   secretHash: null,
+  unusedPlace: null,
   registrationTokenHash: "",
   issuedAt: 0,
   expiresAt: 0,

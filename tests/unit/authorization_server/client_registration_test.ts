@@ -1,6 +1,6 @@
 /** Registering, reading and deleting a client: what is answered, and what is kept of it. */
 import assert from "node:assert/strict";
-import { findClient } from "../../../lib/authorization_server/client.ts";
+import { findClient, renewClient } from "../../../lib/authorization_server/client.ts";
 import {
   deleteRegistration,
   readRegistration,
@@ -110,4 +110,44 @@ Deno.test("reading and deleting need the registration's own token; unknown and w
     "invalid_token",
     "registration_token_refused",
   );
+});
+
+Deno.test("a public client that registers again from the same address keeps its id; from elsewhere it gets another (AS-49, Q-04)", async () => {
+  using services = await testServices();
+  const metadata = { redirect_uris: ["https://client.example/callback"], token_endpoint_auth_method: "none" };
+  const register = (address: string, changes = {}) =>
+    registerClient(services, { ...metadata, ...changes }, { ...POLICY, address });
+  const first = await register("192.0.2.1");
+  const ids = new Set<string>();
+  for (let count = 0; count < 100; count++) ids.add((await register("192.0.2.1")).clientId);
+  assert.deepEqual([...ids], [first.clientId]);
+  assert.equal((await Array.fromAsync(services.kv.list({ prefix: ["client"] }))).length, 1);
+  assert.notEqual((await register("192.0.2.2")).clientId, first.clientId);
+  assert.notEqual((await register("192.0.2.1", { client_name: "Other" })).clientId, first.clientId);
+  // A secret is each registration's own.
+  const confidential = { token_endpoint_auth_method: "client_secret_post" };
+  const secrets = [await register("192.0.2.1", confidential), await register("192.0.2.1", confidential)];
+  assert.notEqual(secrets[0]?.clientId, secrets[1]?.clientId);
+});
+
+Deno.test("unused registrations push each other out of a fixed number of places; used ones stay (B2 030, B17 260)", async () => {
+  // Every random number is the same, so everybody gets the same place.
+  let count = 0;
+  using services = await testServices({
+    random: (length) => new Uint8Array(length).fill(length === 4 ? 7 : ++count),
+  });
+  const metadata = {
+    redirect_uris: ["https://client.example/callback"],
+    token_endpoint_auth_method: "client_secret_post",
+  };
+  const sources = { configured: [], documents: null };
+  const used = await registerClient(services, metadata, POLICY);
+  const found = await findClient(services, sources, used.clientId);
+  assert.ok(found);
+  await renewClient(services, found);
+  const pushedOut = await registerClient(services, metadata, POLICY);
+  const newest = await registerClient(services, metadata, POLICY);
+  assert.ok(await findClient(services, sources, used.clientId));
+  assert.equal(await findClient(services, sources, pushedOut.clientId), null);
+  assert.ok(await findClient(services, sources, newest.clientId));
 });

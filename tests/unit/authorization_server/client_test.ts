@@ -55,7 +55,12 @@ Deno.test("a registration that is not used ends after 90 days", async () => {
 
 Deno.test("`renewClient()` renews a used registration, at most once a day", async () => {
   using services = await testServices();
-  const client = await someClient(services);
+  const unused = await someClient(services);
+  assert.equal(unused.wasUsed, false);
+  await renewClient(services, unused);
+  const client = await findClient(services, { configured: [], documents: null }, unused.clientId);
+  assert.ok(client?.wasUsed);
+  assert.equal((await Array.fromAsync(services.kv.list({ prefix: ["unused_registration"] }))).length, 0);
   const version = async () => (await services.store.get(clients, client.clientId))?.version;
   const first = await version();
   services.clock.advance({ days: 1 });
@@ -73,6 +78,7 @@ Deno.test("`renewClient()` does not bring back a deleted registration, nor write
   using services = await testServices();
   const client = await someClient(services);
   services.clock.advance({ days: 2 });
+  await renewClient(services, client);
   await services.store.write().delete(clients, client.clientId).commit();
   await renewClient(services, client);
   assert.equal(await findClient(services, { configured: [], documents: null }, client.clientId), null);

@@ -63,25 +63,9 @@ export function mcpEndpoint(
 }
 
 async function admit(endpoint: Endpoint, request: Request, context: RequestContext): Promise<Response> {
-  const { deployment, route } = endpoint;
   const { search } = requestTarget(request.url);
-  const verdict = await checkBearer(
-    deployment,
-    { authorization: request.headers.get("authorization"), search },
-    route,
-    context.origin,
-  );
-  if ("reason" in verdict) {
-    const { requestId } = context;
-    const { operationId } = route;
-    const level = verdict.error === null ? "debug" : "warn";
-    deployment.services.events.emit(level, "mcp_auth_downstream_bearer_refused", {
-      requestId,
-      operationId,
-      reasonCode: verdict.reason,
-    });
-    return challenge(context, route, verdict);
-  }
+  const verdict = await judge(endpoint, { request, context, search });
+  if (verdict instanceof Response) return verdict;
   const admitted: Admitted = { request, context, verdict, search };
   switch (request.method) {
     case "POST":
@@ -99,6 +83,22 @@ async function admit(endpoint: Endpoint, request: Request, context: RequestConte
   }
 }
 
+/** The verdict on the request's token, or the challenge that refuses it. */
+async function judge(
+  { deployment, route }: Endpoint,
+  { request, context, search }: Omit<Admitted, "verdict">,
+): Promise<Verdict | Response> {
+  const authorization = request.headers.get("authorization");
+  const verdict = await checkBearer(deployment, { authorization, search }, route, context.origin);
+  if (!("reason" in verdict)) return verdict;
+  deployment.services.events.emit(
+    verdict.error === null ? "debug" : "warn",
+    "mcp_auth_downstream_bearer_refused",
+    { requestId: context.requestId, operationId: route.operationId, reasonCode: verdict.reason },
+  );
+  return challenge(context, route, verdict);
+}
+
 async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
   const { headers } = admitted.request;
   if (!isJson(headers.get("content-type")) || headers.get("content-encoding") !== null) {
@@ -107,8 +107,9 @@ async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
   if (!accepts(headers.get("accept"), ["application/json", "text/event-stream"])) {
     throw refused(406, "accept_unsupported", "Accept must list application/json and text/event-stream.");
   }
-  const body = await readBody(admitted.request, endpoint.deployment.gateway.limits.bodyBytes);
-  return await relay(endpoint, admitted, body, parseMessage(body));
+  const { bodyBytes, jsonDepth } = endpoint.deployment.gateway.limits;
+  const body = await readBody(admitted.request, bodyBytes);
+  return await relay(endpoint, admitted, body, parseMessage(body, jsonDepth));
 }
 
 async function openStream(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
@@ -195,20 +196,22 @@ async function handOver(endpoint: Endpoint, admitted: Admitted, answered: Answer
     const sessionId = bindSessionId(endpoint.deployment.services.keyRing, upstreamId, admitted.verdict);
     if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
   }
-  if (answer.headers.get("content-type")?.startsWith("text/event-stream")) {
+  if (answer.headers.get("content-type")?.toLowerCase().startsWith("text/event-stream")) {
     headers.push(["x-accel-buffering", "no"]);
-    await watchStream(endpoint, admitted, answered);
+    const refusal = await watchStream(endpoint, admitted, answered);
+    if (refusal !== null) return refusal;
   } else {
     invocation.completed();
   }
   return new Response(answer.body, { status: answer.status, headers });
 }
 
+/** Registers the stream, or answers why it may not open. */
 async function watchStream(
   endpoint: Endpoint,
   admitted: Admitted,
   { answer, message, controller, invocation }: Answered,
-): Promise<void> {
+): Promise<Response | null> {
   const { streams } = endpoint.parts;
   const { verdict, context } = admitted;
   if (!streams.hasRoomFor(verdict.userId)) {
@@ -227,7 +230,16 @@ async function watchStream(
   }
   const { completed } = context.delivery;
   streams.add({ ...verdict, abort: () => controller.abort() }, completed);
+  // The upstream may have taken its time. From here on a revocation ends the stream; one that came before would be missed.
+  const refusal = await judge(endpoint, admitted);
+  if (refusal instanceof Response) {
+    controller.abort();
+    await answer.body?.cancel().catch(() => {});
+    invocation.completed("cancelled");
+    return refusal;
+  }
   completed.then(() => invocation.completed(), () => invocation.completed("cancelled"));
+  return null;
 }
 
 function upstreamOf(route: Route): Upstream {

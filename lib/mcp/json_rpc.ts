@@ -1,5 +1,6 @@
 /** JSON-RPC 2.0 as MCP uses it: what a message is, and the errors that the gateway itself answers. */
 import { Buffer } from "node:buffer";
+import { parseStrictJson, StrictJsonError } from "../http/strict_json.ts";
 
 /** An id as JSON-RPC allows it; `null` when it is not known. */
 export type JsonRpcId = string | number | null;
@@ -58,20 +59,19 @@ export interface McpMessage {
   readonly capability: string | null;
 }
 
+/** How deep a message may nest unless the configuration says otherwise. */
+const DEFAULT_DEPTH = 64;
+
 /**
- * Reads a POST body.
- * @throws {JsonRpcError} -32700 for what is no JSON, -32600 for JSON that is no JSON-RPC message; 400.
+ * Reads a POST body, as every other reader of the same bytes reads it.
+ * @throws {JsonRpcError} -32700 for what is no JSON, -32600 for JSON that is ambiguous, too deep, or no JSON-RPC message; 400.
  */
-export function parseMessage(body: Uint8Array): McpMessage {
+export function parseMessage(body: Uint8Array, maxDepth: number = DEFAULT_DEPTH): McpMessage {
   let value: unknown;
   try {
-    // A decoder that refuses malformed UTF-8, so that nobody downstream reads something else than was checked here.
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    throw new JsonRpcError(JSON_RPC_CODES.parseError, "Parse error: the body is not JSON in UTF-8.", {
-      status: 400,
-      reason: "body_not_json",
-    });
+    value = parseStrictJson(body, maxDepth);
+  } catch (error) {
+    throw unreadable(error instanceof StrictJsonError ? error.reason : "json_malformed", maxDepth);
   }
   if (Array.isArray(value) && value.length > 0 && value.every(isObject)) {
     return { kind: "batch", id: null, method: null, capability: null };
@@ -108,6 +108,28 @@ function capabilityOf(message: Record<string, unknown>): string | null {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unreadable(reason: StrictJsonError["reason"], maxDepth: number): JsonRpcError {
+  switch (reason) {
+    case "json_malformed":
+      return new JsonRpcError(JSON_RPC_CODES.parseError, "Parse error: the body is not JSON in UTF-8.", {
+        status: 400,
+        reason: "body_not_json",
+      });
+    case "json_too_deep":
+      return new JsonRpcError(
+        JSON_RPC_CODES.invalidRequest,
+        `Invalid Request: the body nests deeper than ${maxDepth} levels.`,
+        { status: 400, reason },
+      );
+    case "json_duplicate_key":
+      return new JsonRpcError(
+        JSON_RPC_CODES.invalidRequest,
+        "Invalid Request: a key stands twice in an object.",
+        { status: 400, reason },
+      );
+  }
 }
 
 function invalid(): JsonRpcError {

@@ -8,40 +8,8 @@ import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { OAuth2Server } from "oauth2-mock-server";
 // @ts-types="@types/oidc-provider"
 import Provider, { type Configuration } from "oidc-provider";
-import type { McpOAuthOptions } from "../../mod.ts";
-import { HeadlessBrowser } from "./browser.ts";
 import { memoryStorage } from "./identity_provider_storage.ts";
-import type { Askable } from "./oauth_flow.ts";
-
-/** What every identity provider of a test tells of itself. */
-export interface TestProvider extends AsyncDisposable {
-  readonly origin: string;
-  readonly issuer: string;
-  readonly jwksUrl: string;
-  readonly authorizationUrl: string;
-  readonly tokenUrl: string;
-  readonly clientId: string;
-  readonly clientSecret: string;
-  close(): Promise<void>;
-}
-
-/** The options of `mcpOAuth` with which the gateway signs users in at a provider. */
-export function oauthOptionsFor(
-  provider: Omit<TestProvider, "close" | typeof Symbol.asyncDispose>,
-): McpOAuthOptions {
-  const { issuer, jwksUrl, authorizationUrl: url, tokenUrl, clientId, clientSecret } = provider;
-  return { oidc: { issuer, jwksUrl }, browserLogin: { url, tokenUrl, clientId, clientSecret } };
-}
-
-/** A browser that asks a gateway of this process directly, and everybody else over the network. */
-export function browserBeyond(gateway: Askable): HeadlessBrowser {
-  return new HeadlessBrowser({
-    fetch: (input, init) => {
-      const url = new URL(input instanceof Request ? input.url : input);
-      return url.origin === gateway.origin ? gateway.fetch(url, init) : fetch(url, init);
-    },
-  });
-}
+import type { TestProvider } from "./test_provider.ts";
 
 /** Options of {@linkcode startIdentityProvider}. */
 export interface IdentityProviderOptions {

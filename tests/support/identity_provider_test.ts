@@ -4,13 +4,12 @@ import { mcpLogtoOAuth, mcpOAuth, type OAuthPolicy } from "../../mod.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { type Harness, startHarness } from "./harness.ts";
 import {
-  browserBeyond,
-  oauthOptionsFor,
   startIdentityProvider,
   startSloppyIdentityProvider,
   type TestIdentityProvider,
 } from "./identity_provider.ts";
 import { CHALLENGE, REDIRECT_URI, registerClient } from "./oauth_flow.ts";
+import { browserBeyond, oauthOptionsFor } from "./test_provider.ts";
 
 const ORIGIN = "http://127.0.0.1:9000";
 const CALLBACK = `${ORIGIN}/oauth/callback`;

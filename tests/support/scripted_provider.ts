@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { deferred, type EndpointScript, respond } from "./scripted_endpoint.ts";
 import { CLIENT_SECRET, type KeyScript, ProviderKeys, type SignatureScript } from "./scripted_keys.ts";
-import type { TestProvider } from "./identity_provider.ts";
+import type { TestProvider } from "./test_provider.ts";
 
 export type { EndpointScript } from "./scripted_endpoint.ts";
 export type { KeyScript, SignatureScript } from "./scripted_keys.ts";

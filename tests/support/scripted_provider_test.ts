@@ -4,7 +4,6 @@ import { decodeJwt, decodeProtectedHeader } from "jose";
 import { mcpOAuth } from "../../mod.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { startHarness } from "./harness.ts";
-import { browserBeyond, oauthOptionsFor } from "./identity_provider.ts";
 import { CHALLENGE, registerClient } from "./oauth_flow.ts";
 import {
   type EndpointScript,
@@ -12,6 +11,7 @@ import {
   type ScriptedProviderOptions,
   startScriptedProvider,
 } from "./scripted_provider.ts";
+import { browserBeyond, oauthOptionsFor } from "./test_provider.ts";
 
 /** Signs in at a provider bent by `script`, and tells where the browser ended and why. */
 async function signInWith(script: ProviderScript, options: ScriptedProviderOptions = {}) {

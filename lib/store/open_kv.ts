@@ -37,11 +37,10 @@ export async function openStore(
         return await open(location.url);
       case "file": {
         await Deno.mkdir(dirname(location.path), { recursive: true, mode: 0o700 });
+        await makePrivate(location.path);
         const kv = await retryWhileLocked(() => open(location.path));
         // The first read finds out whether the file is a database at all.
         await retryWhileLocked(() => kv.get(["store"]));
-        // The file holds hashes and sealed values, but who signed in when is nobody else's business either.
-        if (Deno.build.os !== "windows") await Deno.chmod(location.path, 0o600);
         return kv;
       }
     }
@@ -55,6 +54,22 @@ export async function openStore(
     throw new StoreUnavailableError(`The store (GATEWAY_KV, ${where}) cannot be opened: ${why}`, {
       cause: error,
     });
+  }
+}
+
+/**
+ * The file holds hashes and sealed values, but who signed in when is nobody else's business either. SQLite makes the files beside it
+ * (`-wal`, `-shm`) with the mode of the database, so that has to be right before it is opened.
+ */
+async function makePrivate(path: string): Promise<void> {
+  (await Deno.open(path, { create: true, write: true, mode: 0o600 })).close();
+  if (Deno.build.os === "windows") return;
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    try {
+      await Deno.chmod(file, 0o600);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 }
 

@@ -11,7 +11,7 @@ export interface RawServer extends AsyncDisposable {
 export function serveHarness(harness: Pick<Harness, "services" | "gateway">, port = 0): RawServer {
   const app = createApp(harness.services, harness.gateway);
   const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    { hostname: "127.0.0.1", port, onListen() {} },
     (request, delivery) => app.handle(request, { peer: delivery.remoteAddr.hostname, delivery }),
   );
   return {

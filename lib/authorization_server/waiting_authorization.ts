@@ -58,13 +58,17 @@ export async function findAuthorization(
     : null;
 }
 
-/** Binds the request to a user, or with `null` frees it for another one. `null` is returned if it changed meanwhile. */
+/**
+ * Binds the request to a user, or with `null` frees it for another one. `null` is returned if it was decided or bound to somebody
+ * else meanwhile; a page that is loaded twice at once binds it twice to the same user, and both loads succeed.
+ */
 export async function bindUser(
   services: Pick<Services, "store">,
   entry: Entry<AuthorizationRecord>,
   userId: string | null,
 ): Promise<Entry<AuthorizationRecord> | null> {
   const value: AuthorizationRecord = { ...entry.value, userId };
-  const done = await services.store.write().check(entry).set(authorizations, entry.id, value).commit();
-  return done ? await services.store.get(authorizations, ...entry.id) : null;
+  await services.store.write().check(entry).set(authorizations, entry.id, value).commit();
+  const now = await services.store.get(authorizations, ...entry.id);
+  return now !== null && now.value.userId === userId ? now : null;
 }

@@ -44,6 +44,8 @@ Deno.test("`bindUser()` binds once: of two at a time one loses, and the end is n
   const found = await findAuthorization(services, entry.id[0], BROWSER);
   assert.equal(found?.value.userId, winner?.value.userId);
   assert.equal(found?.value.expiresAt, entry.value.expiresAt);
+  const again = await Promise.all([1, 2].map(() => bindUser(services, entry, winner?.value.userId ?? null)));
+  assert.deepEqual(again.map((each) => each?.value.userId), [winner?.value.userId, winner?.value.userId]);
   const freed = found === null ? null : await bindUser(services, found, null);
   assert.equal(freed?.value.userId, null);
 });

@@ -14,7 +14,7 @@ import { pageHeaders } from "./views/page_headers.ts";
 /** Which language an endpoint's callers speak: decides how a fault is told. */
 export type Surface = "oauth" | "page" | "mcp";
 
-const RETRY_AFTER_SECONDS = "5";
+const RETRY_AFTER_SECONDS = 5;
 
 /** Answers the error in the language of the surface, and records why. */
 export async function answerError(
@@ -68,7 +68,7 @@ async function answerPage(
   page: PageErrorOptions,
 ): Promise<Response> {
   record(c, deployment, "mcp_auth_browser_request_refused", page.reason, page.status);
-  const { status, title, happened, todo, action } = page;
+  const { status, title, happened, todo, action, retryAfterSeconds } = page;
   const { requestId } = c.env;
   const html = await errorPage({
     status,
@@ -81,7 +81,11 @@ async function answerPage(
   });
   return new Response(html, {
     status,
-    headers: { ...pageHeaders({ formActionSelf: true }), "X-Request-Id": requestId },
+    headers: {
+      ...pageHeaders({ formActionSelf: true }),
+      "X-Request-Id": requestId,
+      ...(retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) }),
+    },
   });
 }
 
@@ -135,7 +139,7 @@ async function unexpected(
     method: c.req.method,
     path: c.req.path,
   });
-  const headers = { "Retry-After": RETRY_AFTER_SECONDS };
+  const headers = { "Retry-After": String(RETRY_AFTER_SECONDS) };
   const reason = "gateway_fault";
   const message =
     `The gateway could not process the request. Try again in a moment; if it stays, name request ${requestId} to its operator.`;
@@ -154,6 +158,7 @@ async function unexpected(
         happened: "The gateway could not process this request. Nothing was lost.",
         todo: "Try again in a moment. If it stays, give the request id below to whoever runs this gateway.",
         reason,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
       });
   }
 }

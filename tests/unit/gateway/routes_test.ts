@@ -175,7 +175,7 @@ const PRIVATE = [
 ];
 
 for (const upstream of PRIVATE) {
-  Deno.test(`an upstream at ${upstream} needs allowPrivateNetwork (B5 197)`, () => {
+  Deno.test(`an upstream at ${upstream} needs allowPrivateNetwork (B13 197)`, () => {
     for (const base of [options(LOCAL), publicOptions()]) {
       assert.match(
         report({ ...base, routes: [route({ upstream })] }).join(),

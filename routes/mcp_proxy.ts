@@ -3,6 +3,7 @@ import type { Context } from "@hono/hono";
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { readBody } from "../lib/http/body.ts";
+import { endable } from "../lib/mcp/event_stream.ts";
 import { ClientGoneError, forward, type Upstream } from "../lib/mcp/forward.ts";
 import { requestHeaders, responseHeaders } from "../lib/mcp/headers.ts";
 import { JSON_RPC_CODES, JsonRpcError, type McpMessage, parseMessage } from "../lib/mcp/json_rpc.ts";
@@ -196,27 +197,28 @@ async function handOver(endpoint: Endpoint, admitted: Admitted, answered: Answer
     const sessionId = bindSessionId(endpoint.deployment.services.keyRing, upstreamId, admitted.verdict);
     if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
   }
-  if (answer.headers.get("content-type")?.toLowerCase().startsWith("text/event-stream")) {
-    headers.push(["x-accel-buffering", "no"]);
-    const refusal = await watchStream(endpoint, admitted, answered);
-    if (refusal !== null) return refusal;
-  } else {
+  const type = answer.headers.get("content-type")?.toLowerCase();
+  if (answer.body === null || !type?.startsWith("text/event-stream")) {
     invocation.completed();
+    return new Response(answer.body, { status: answer.status, headers });
   }
-  return new Response(answer.body, { status: answer.status, headers });
+  headers.push(["x-accel-buffering", "no"]);
+  const stream = await watchStream(endpoint, admitted, answered, answer.body);
+  return stream instanceof Response ? stream : new Response(stream, { status: answer.status, headers });
 }
 
-/** Registers the stream, or answers why it may not open. */
+/** Registers the stream and returns it, or answers why it may not open. */
 async function watchStream(
   endpoint: Endpoint,
   admitted: Admitted,
-  { answer, message, controller, invocation }: Answered,
-): Promise<Response | null> {
+  { message, invocation }: Answered,
+  upstreamBody: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<Response | ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { streams } = endpoint.parts;
   const { verdict, context } = admitted;
+  const { body, end } = endable(upstreamBody);
   if (!streams.hasRoomFor(verdict.userId)) {
-    controller.abort();
-    await answer.body?.cancel().catch(() => {});
+    end();
     throw new JsonRpcError(
       JSON_RPC_CODES.upstreamUnavailable,
       "Too many streams are open; close one and try again.",
@@ -229,17 +231,17 @@ async function watchStream(
     );
   }
   const { completed } = context.delivery;
-  streams.add({ ...verdict, abort: () => controller.abort() }, completed);
+  streams.add({ ...verdict, abort: end }, completed);
+  completed.then(end, end);
   // The upstream may have taken its time. From here on a revocation ends the stream; one that came before would be missed.
   const refusal = await judge(endpoint, admitted);
   if (refusal instanceof Response) {
-    controller.abort();
-    await answer.body?.cancel().catch(() => {});
+    end();
     invocation.completed("cancelled");
     return refusal;
   }
   completed.then(() => invocation.completed(), () => invocation.completed("cancelled"));
-  return null;
+  return body;
 }
 
 function upstreamOf(route: Route): Upstream {

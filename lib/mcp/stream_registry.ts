@@ -1,6 +1,6 @@
 /**
  * The event streams that are open in this process: bounded per user and in all, and ended when their token expires or is revoked
- * (checklist RS-14). A stream's bytes are handed over untouched; it is ended by aborting its upstream request.
+ * (checklist RS-14). A stream's bytes are handed over untouched; `event_stream.ts` knows how to end it.
  */
 import type { RevocationFeed } from "../store/revocation_feed.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -34,6 +34,7 @@ export class StreamRegistry {
   readonly #streams = new Set<OpenStream>();
   readonly #perUser = new Map<string, number>();
   #timer: ReturnType<typeof setInterval> | null = null;
+  #closed = false;
 
   constructor(options: { clock: Clock; revocations: RevocationFeed; limits: StreamLimits }) {
     this.#clock = options.clock;
@@ -49,9 +50,9 @@ export class StreamRegistry {
     return this.#streams.size;
   }
 
-  /** Whether this user may open one more. */
+  /** Whether this user may open one more. Nobody may while the process stops: it would wait for a stream that it has not ended. */
   hasRoomFor(userId: string): boolean {
-    return this.#streams.size < this.#limits.streams &&
+    return !this.#closed && this.#streams.size < this.#limits.streams &&
       (this.#perUser.get(userId) ?? 0) < this.#limits.streamsPerUser;
   }
 
@@ -64,8 +65,9 @@ export class StreamRegistry {
     ended.then(remove, remove);
   }
 
-  /** Ends every stream: the process stops. */
+  /** Ends every stream, and opens no more: the process stops. */
   closeAll(): void {
+    this.#closed = true;
     this.#abortWhere(() => true);
     this.#stopTimer();
   }

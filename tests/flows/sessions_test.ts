@@ -1,26 +1,54 @@
 /** Legacy MCP sessions through the gateway: relayed, bound to their opener, resumed, ended. */
 import assert from "node:assert/strict";
+import { freePort } from "../support/child_process.ts";
 import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
-import { watchedGateway, type WatchedOptions } from "../security/watched_gateway.ts";
+import { serveHarness } from "../support/raw_http.ts";
+import { type WatchedGateway, watchedGateway, type WatchedOptions } from "../security/watched_gateway.ts";
 
 const sse = { "content-type": "text/event-stream" };
 const initialize = { jsonrpc: "2.0", id: 1, method: "initialize", params: { protocolVersion: "2025-11-25" } };
 
-/** Opens a session and returns what calls within it need. */
-async function openSession(options: WatchedOptions) {
-  const gateway = await watchedGateway(options);
+interface Session {
+  readonly gateway: WatchedGateway;
+  readonly sessionId: string;
+  /** Over the network, since streams are handed to the socket without passing through JavaScript. */
+  readonly call: (request?: Parameters<typeof callMcp>[3]) => Promise<Response>;
+}
+
+/** Opens a session at a listening gateway. */
+async function withSession(
+  options: WatchedOptions,
+  test: (session: Session) => Promise<void>,
+): Promise<void> {
+  const port = freePort();
+  await using gateway = await watchedGateway({ origin: `http://127.0.0.1:${port}`, ...options });
+  await using _ = serveHarness(gateway, port);
   const { access_token: token } = await obtainTokens(gateway, await registerClient(gateway));
-  const opened = await callMcp(gateway, "/alpha", token, { message: initialize });
+  const opened = await callMcp(network(gateway.origin), "/alpha", token, { message: initialize });
   assert.equal(opened.status, 200);
   const sessionId = opened.headers.get("mcp-session-id") ?? "";
-  return {
+  await test({
     gateway,
     sessionId,
-    call: (request: Parameters<typeof callMcp>[3] = {}) =>
-      callMcp(gateway, "/alpha", token, {
+    call: (request = {}) =>
+      callMcp(network(gateway.origin), "/alpha", token, {
         ...request,
         headers: { "mcp-session-id": sessionId, ...request.headers },
       }),
+  });
+}
+
+/** The network, with answers read to their end. */
+function network(
+  origin: string,
+): { readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response> } {
+  return {
+    async fetch(url, init) {
+      const response = await fetch(new URL(url, origin), init);
+      const bytes = await response.bytes();
+      const { status, headers } = response;
+      return new Response(bytes.length === 0 ? null : bytes, { status, headers });
+    },
   };
 }
 
@@ -49,25 +77,28 @@ function sessionUpstream(stream: (request: Request) => string): (request: Reques
 }
 
 Deno.test("the client's session id is its own: visible ASCII, and not the upstream's (TR-26)", async () => {
-  const { gateway, sessionId, call } = await openSession({ upstream: sessionUpstream(() => "") });
-  await using _ = gateway;
-  assert.match(sessionId, /^[\x21-\x7e]+$/);
-  assert.notEqual(sessionId, "upstream-session-1");
-  assert.equal((await call()).status, 200);
-  assert.equal(gateway.upstreamRequests.at(-1)?.request.headers.get("mcp-session-id"), "upstream-session-1");
-  const another = await call({ headers: { "mcp-session-id": "upstream-session-1" } });
-  assert.equal(another.status, 404);
-  assert.equal((await another.json()).id, 1);
+  await withSession({ upstream: sessionUpstream(() => "") }, async ({ gateway, sessionId, call }) => {
+    assert.match(sessionId, /^[\x21-\x7e]+$/);
+    assert.notEqual(sessionId, "upstream-session-1");
+    assert.equal((await call()).status, 200);
+    assert.equal(
+      gateway.upstreamRequests.at(-1)?.request.headers.get("mcp-session-id"),
+      "upstream-session-1",
+    );
+    const another = await call({ headers: { "mcp-session-id": "upstream-session-1" } });
+    assert.equal(another.status, 404);
+    assert.equal((await another.json()).id, 1);
+  });
 });
 
 Deno.test("what the upstream says of a session comes back: required 400, gone 404, DELETE ends it (TR-26)", async () => {
-  const { gateway, sessionId, call } = await openSession({ upstream: sessionUpstream(() => "") });
-  await using _ = gateway;
-  const { access_token } = await obtainTokens(gateway, await registerClient(gateway));
-  assert.equal((await callMcp(gateway, "/alpha", access_token)).status, 400);
-  assert.equal((await call({ method: "DELETE" })).status, 204);
-  assert.equal((await call()).status, 404);
-  assert.ok(sessionId.length < 1024);
+  await withSession({ upstream: sessionUpstream(() => "") }, async ({ gateway, sessionId, call }) => {
+    const { access_token } = await obtainTokens(gateway, await registerClient(gateway));
+    assert.equal((await callMcp(gateway, "/alpha", access_token)).status, 400);
+    assert.equal((await call({ method: "DELETE" })).status, 204);
+    assert.equal((await call()).status, 404);
+    assert.ok(sessionId.length < 1024);
+  });
 });
 
 Deno.test("a session id with bytes outside visible ASCII is not relayed to the client (TR-26)", async () => {
@@ -84,14 +115,14 @@ Deno.test("a session id with bytes outside visible ASCII is not relayed to the c
 });
 
 Deno.test("GET opens the server's own stream, or is refused as the upstream refuses it (TR-25)", async () => {
-  const { gateway, call } = await openSession({ upstream: sessionUpstream(() => "data: hello\n\n") });
-  await using _ = gateway;
-  const stream = await call({ method: "GET" });
-  assert.equal(stream.status, 200);
-  assert.match(stream.headers.get("content-type") ?? "", /^text\/event-stream/);
-  assert.equal(stream.headers.get("x-accel-buffering"), "no");
-  assert.equal(stream.headers.get("cache-control"), "no-store");
-  assert.equal(await stream.text(), "data: hello\n\n");
+  await withSession({ upstream: sessionUpstream(() => "data: hello\n\n") }, async ({ call }) => {
+    const stream = await call({ method: "GET" });
+    assert.equal(stream.status, 200);
+    assert.match(stream.headers.get("content-type") ?? "", /^text\/event-stream/);
+    assert.equal(stream.headers.get("x-accel-buffering"), "no");
+    assert.equal(stream.headers.get("cache-control"), "no-store");
+    assert.equal(await stream.text(), "data: hello\n\n");
+  });
   await using plain = await watchedGateway();
   const { access_token } = await obtainTokens(plain, await registerClient(plain));
   assert.equal((await callMcp(plain, "/alpha", access_token, { method: "GET" })).status, 405);
@@ -100,32 +131,31 @@ Deno.test("GET opens the server's own stream, or is refused as the upstream refu
 Deno.test("a stream is resumed at the upstream by Last-Event-ID, byte for byte (TR-27)", async () => {
   const replay = (request: Request) =>
     `id: 8\ndata: after ${request.headers.get("last-event-id")}\n\n: note\n\n`;
-  const { gateway, call } = await openSession({ upstream: sessionUpstream(replay) });
-  await using _ = gateway;
-  const resumed = await call({ method: "GET", headers: { "last-event-id": "stream-1/7" } });
-  assert.equal(await resumed.text(), "id: 8\ndata: after stream-1/7\n\n: note\n\n");
+  await withSession({ upstream: sessionUpstream(replay) }, async ({ call }) => {
+    const resumed = await call({ method: "GET", headers: { "last-event-id": "stream-1/7" } });
+    assert.equal(await resumed.text(), "id: 8\ndata: after stream-1/7\n\n: note\n\n");
+  });
 });
 
 Deno.test("a request of the server reaches the client, and the client's answer the server (TR-28)", async () => {
   const elicitation =
     '{"jsonrpc":"2.0","id":"s-1","method":"elicitation/create","params":{"message":"Name?"}}';
-  const { gateway, call } = await openSession({
-    upstream: sessionUpstream(() => `event: message\ndata: ${elicitation}\n\n`),
+  const upstream = sessionUpstream(() => `event: message\ndata: ${elicitation}\n\n`);
+  await withSession({ upstream }, async ({ gateway, call }) => {
+    const stream = await (await call({ method: "GET" })).text();
+    assert.ok(stream.includes(elicitation));
+    const message = { jsonrpc: "2.0", id: "s-1", result: { action: "accept", content: { name: "x" } } };
+    const answered = await call({ message });
+    assert.equal(answered.status, 202);
+    assert.equal(await answered.text(), "");
+    assert.deepEqual(JSON.parse(gateway.upstreamRequests.at(-1)?.body ?? ""), message);
   });
-  await using _ = gateway;
-  const stream = await (await call({ method: "GET" })).text();
-  assert.ok(stream.includes(elicitation));
-  const message = { jsonrpc: "2.0", id: "s-1", result: { action: "accept", content: { name: "x" } } };
-  const answered = await call({ message });
-  assert.equal(answered.status, 202);
-  assert.equal(await answered.text(), "");
-  assert.deepEqual(JSON.parse(gateway.upstreamRequests.at(-1)?.body ?? ""), message);
 });
 
 Deno.test("notifications/cancelled is relayed like any other (TR-29)", async () => {
-  const { gateway, call } = await openSession({ upstream: sessionUpstream(() => "") });
-  await using _ = gateway;
-  const message = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 5 } };
-  assert.equal((await call({ message })).status, 202);
-  assert.deepEqual(JSON.parse(gateway.upstreamRequests.at(-1)?.body ?? ""), message);
+  await withSession({ upstream: sessionUpstream(() => "") }, async ({ gateway, call }) => {
+    const message = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 5 } };
+    assert.equal((await call({ message })).status, 202);
+    assert.deepEqual(JSON.parse(gateway.upstreamRequests.at(-1)?.body ?? ""), message);
+  });
 });

@@ -16,6 +16,8 @@ import { createApp } from "./routes/app.ts";
 
 /** How long open requests may take to finish after a signal, in milliseconds; platforms kill after 5 s. */
 const DRAIN_MS = 4_000;
+/** How long the last log lines may take, in milliseconds: whoever reads them may have stalled. */
+const LAST_LINES_MS = 500;
 
 const readVariable = (name: string) => Deno.env.get(name);
 const tell = (text: string) => Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
@@ -54,9 +56,9 @@ async function main(): Promise<void> {
     events.emit("info", "gateway_stopping", {});
     const drained = server.shutdown();
     app.close();
-    await Promise.race([drained, new Promise((done) => setTimeout(done, DRAIN_MS))]);
+    await Promise.race([drained, pause(DRAIN_MS)]);
     kv.close();
-    await lines.flush();
+    await Promise.race([lines.flush(), pause(LAST_LINES_MS)]);
     Deno.exit(0);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
@@ -74,6 +76,10 @@ async function configure(environment: Environment, faults: readonly ConfigFault[
     throw error instanceof ConfigError ? new ConfigError([...faults, ...error.faults]) : error;
   }
   throw new ConfigError(faults);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function hostnameOf(address: Deno.Addr): string {

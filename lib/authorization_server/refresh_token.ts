@@ -31,7 +31,7 @@ export interface RefreshRequest {
 
 /**
  * Exchanges a refresh token for the next pair. Nothing is written before the whole request has been checked.
- * @throws {OAuthError} `invalid_request`, `invalid_grant`, `invalid_target` or `invalid_scope`.
+ * @throws {OAuthError} `invalid_request`, `invalid_grant`, `unauthorized_client`, `invalid_target` or `invalid_scope`.
  */
 export async function refresh(
   services: RefreshServices,
@@ -45,7 +45,11 @@ export async function refresh(
     });
   }
   const entry = await services.store.get(refreshTokens, hashSecret(token));
-  if (entry === null) throw refused("refresh_token_unknown_or_expired");
+  if (entry === null) {
+    // A client that did not register the grant may still hold a token that it asked for with offline_access, but not just any string.
+    if (!request.client.mayRefresh) throw notAllowed();
+    throw refused("refresh_token_unknown_or_expired");
+  }
   if (entry.value.clientId !== request.client.clientId) throw refused("refresh_token_of_another_client");
   checkTarget(entry.value, request.resource);
   const scope = narrowScope(request.scope ?? undefined, entry.value.scope, entry.value.askedScope);
@@ -101,6 +105,12 @@ async function repeat(
   if (pair === null) throw refused("refresh_token_unreadable");
   // We sealed this JSON ourselves from a TokenPair, under a key that only this token yields.
   return JSON.parse(Buffer.from(pair).toString()) as TokenPair;
+}
+
+function notAllowed(): OAuthError {
+  return new OAuthError("unauthorized_client", "The client did not register the refresh_token grant.", {
+    reason: "grant_type_not_registered",
+  });
 }
 
 function refused(reason: string): OAuthError {

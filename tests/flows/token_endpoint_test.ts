@@ -101,10 +101,11 @@ Deno.test("a secret may come by the method that was not registered (AS-55, B8 13
   }
 });
 
-Deno.test("a client that may refresh, or asks for it, gets a refresh token; another does not (AS-60)", async () => {
+Deno.test("a client that may refresh, or asks for it, gets a refresh token; another may not even try (AS-52, AS-60)", async () => {
   await using gateway = await watchedGateway();
   const plain = await registerClient(gateway, { grant_types: ["authorization_code"] });
   assert.equal("refresh_token" in await obtainTokens(gateway, plain), false);
+  await assertOAuthError(await refresh(gateway, plain, "rt_none"), "unauthorized_client");
   const asked = await obtainTokens(gateway, plain, { changes: { scope: "mcp:tools offline_access" } });
   assert.equal((await refresh(gateway, plain, asked.refresh_token)).status, 200);
 });

@@ -2,9 +2,10 @@
 import type { Context } from "@hono/hono";
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
-import { readBody } from "../lib/http/body.ts";
+import { NotUtf8Error, readText } from "../lib/http/body.ts";
 import { endable } from "../lib/mcp/event_stream.ts";
 import { ClientGoneError, forward, type Upstream } from "../lib/mcp/forward.ts";
+import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
 import { requestHeaders, responseHeaders } from "../lib/mcp/headers.ts";
 import { JSON_RPC_CODES, JsonRpcError, type McpMessage, parseMessage } from "../lib/mcp/json_rpc.ts";
 import { bindSessionId, openSessionId } from "../lib/mcp/session_id.ts";
@@ -15,6 +16,7 @@ import type { Deployment, Env, RequestContext } from "./context.ts";
 import { isAllowedOrigin, mcpPreflight } from "./cors.ts";
 import { requestTarget } from "./edge.ts";
 import { type Invocation, startInvocation } from "./invocation.ts";
+import { ownHeadersOf, upstreamOf } from "./upstream.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 
@@ -109,8 +111,20 @@ async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
     throw refused(406, "accept_unsupported", "Accept must list application/json and text/event-stream.");
   }
   const { bodyBytes, jsonDepth } = endpoint.deployment.gateway.limits;
-  const body = await readBody(admitted.request, bodyBytes);
+  const body = await readMessage(admitted.request, bodyBytes);
   return await relay(endpoint, admitted, body, parseMessage(body, jsonDepth));
+}
+
+async function readMessage(request: Request, limit: number): Promise<string> {
+  try {
+    return await readText(request, limit);
+  } catch (error) {
+    if (!(error instanceof NotUtf8Error)) throw error;
+    throw new JsonRpcError(JSON_RPC_CODES.parseError, "Parse error: the body is not UTF-8.", {
+      status: 400,
+      reason: "body_not_json",
+    });
+  }
 }
 
 async function openStream(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
@@ -126,7 +140,7 @@ async function openStream(endpoint: Endpoint, admitted: Admitted): Promise<Respo
 async function relay(
   endpoint: Endpoint,
   admitted: Admitted,
-  body: Uint8Array<ArrayBuffer> | null,
+  body: string | null,
   message: McpMessage | null,
 ): Promise<Response> {
   const { request, context, verdict, search } = admitted;
@@ -242,40 +256,6 @@ async function watchStream(
   }
   completed.then(() => invocation.completed(), () => invocation.completed("cancelled"));
   return body;
-}
-
-function upstreamOf(route: Route): Upstream {
-  const { clientCertificate } = route;
-  return {
-    operationId: route.operationId,
-    url: route.upstream,
-    followRedirects: route.followRedirects,
-    responseMs: route.timeouts.responseMs,
-    client: clientCertificate === null
-      ? null
-      : Deno.createHttpClient({ cert: clientCertificate.cert, key: clientCertificate.key.reveal() }),
-  };
-}
-
-function ownHeadersOf(route: Route): (readonly [string, string])[] {
-  const own = route.headers.map(([name, value]) => [name, value.reveal()] as const);
-  const { credential } = route;
-  return credential.kind === "static"
-    ? [...own, [credential.header, credential.value.reveal()] as const]
-    : own;
-}
-
-function isJson(contentType: string | null): boolean {
-  const [type, ...parameters] = (contentType ?? "").toLowerCase().split(";").map((part) => part.trim());
-  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length);
-  return type === "application/json" && (charset === undefined || charset.replaceAll('"', "") === "utf-8");
-}
-
-/** Lenient where clients are: a missing header and wildcards count as everything. */
-function accepts(accept: string | null, wanted: readonly string[]): boolean {
-  if (accept === null || accept.includes("*/*")) return true;
-  const listed = accept.toLowerCase();
-  return wanted.every((type) => listed.includes(type) || listed.includes(`${type.split("/", 1)[0]}/*`));
 }
 
 function refusedCredential(route: Route): string {

@@ -26,14 +26,14 @@ const CLOSE_BRACKET = 0x5d;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Parses the bytes of a JSON text.
+ * Parses a JSON text, or the bytes of one.
  * @throws {StrictJsonError}
  */
-export function parseStrictJson(bytes: Uint8Array, maxDepth: number): unknown {
+export function parseStrictJson(json: Uint8Array | string, maxDepth: number): unknown {
   let text: string;
   let value: unknown;
   try {
-    text = decoder.decode(bytes);
+    text = typeof json === "string" ? json : decoder.decode(json);
     value = JSON.parse(text);
   } catch (cause) {
     throw new StrictJsonError("json_malformed", { cause });

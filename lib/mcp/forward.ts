@@ -25,7 +25,7 @@ export interface UpstreamRequest {
   readonly ownHeaders: readonly (readonly [string, string])[];
   /** With its question mark, or empty. */
   readonly search: string;
-  readonly body: Uint8Array<ArrayBuffer> | null;
+  readonly body: string | null;
   /** Of the JSON-RPC request, for errors. */
   readonly id: JsonRpcId;
   /** Cancels the upstream request: the client is gone, or its stream has to end. */

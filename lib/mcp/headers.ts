@@ -1,7 +1,7 @@
 /** Which headers cross the gateway. Everything not listed here stays on its side, in both directions. */
 
-/** Request headers that go upstream as they came. `Mcp-Param-*` goes too. The session id is translated elsewhere. */
-const REQUEST_HEADERS: ReadonlySet<string> = new Set([
+/** Request headers that go upstream as they came. The session id is translated elsewhere. */
+const REQUEST_HEADERS: readonly string[] = [
   "accept",
   "accept-language",
   "content-type",
@@ -11,7 +11,7 @@ const REQUEST_HEADERS: ReadonlySet<string> = new Set([
   "mcp-protocol-version",
   "traceparent",
   "tracestate",
-]);
+];
 
 /** Answer headers that come back as they are. */
 const RESPONSE_HEADERS: readonly string[] = ["content-type", "mcp-protocol-version", "retry-after"];
@@ -19,8 +19,13 @@ const RESPONSE_HEADERS: readonly string[] = ["content-type", "mcp-protocol-versi
 /** The headers of the request that go upstream, as pairs, which `fetch` takes fastest. */
 export function requestHeaders(headers: Headers): [string, string][] {
   const listed: [string, string][] = [["accept-encoding", "identity"], ["user-agent", "sallyport"]];
-  for (const pair of headers) {
-    if (REQUEST_HEADERS.has(pair[0]) || pair[0].startsWith("mcp-param-")) listed.push(pair);
+  for (const name of REQUEST_HEADERS) {
+    const value = headers.get(name);
+    if (value !== null) listed.push([name, value]);
+  }
+  // Only 2026-07-28 has them. Asking for names is cheaper than walking through all, which these alone need.
+  if (headers.has("mcp-method")) {
+    for (const pair of headers) if (pair[0].startsWith("mcp-param-")) listed.push(pair);
   }
   return listed;
 }

@@ -66,7 +66,7 @@ const DEFAULT_DEPTH = 64;
  * Reads a POST body, as every other reader of the same bytes reads it.
  * @throws {JsonRpcError} -32700 for what is no JSON, -32600 for JSON that is ambiguous, too deep, or no JSON-RPC message; 400.
  */
-export function parseMessage(body: Uint8Array, maxDepth: number = DEFAULT_DEPTH): McpMessage {
+export function parseMessage(body: string | Uint8Array, maxDepth: number = DEFAULT_DEPTH): McpMessage {
   let value: unknown;
   try {
     value = parseStrictJson(body, maxDepth);

@@ -74,6 +74,8 @@ const RANK: Readonly<Record<EventLevel, number>> = { debug: 0, info: 1, warn: 2,
 const LONGEST_FIELD = 256;
 /** What JSON leaves as it is although a terminal acts on it: DEL, the C1 controls, line separators, changes of direction. */
 const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/** A line below this length has no field that is too long, or one that does no harm. */
+const SUSPICIOUS_LINE = 1_024;
 
 /** Events at `level` and above, one line each, handed to `write` without the newline. */
 export function createEvents(
@@ -81,11 +83,19 @@ export function createEvents(
 ): Events {
   const { clock, write } = options;
   const least = RANK[options.level];
+  let formatted = { at: Number.NaN, time: "" };
+  const timeOf = (now: number) => {
+    // Many events fall into one millisecond, and formatting a date is the dearest part of a line.
+    if (now !== formatted.at) formatted = { at: now, time: new Date(now).toISOString() };
+    return formatted.time;
+  };
   return {
     emit(level, event, fields) {
       if (RANK[level] < least) return;
-      const time = new Date(clock.now()).toISOString();
-      write(JSON.stringify({ time, level, event, ...fields }, shorten).replace(UNPRINTABLE, escaped));
+      const record = { time: timeOf(clock.now()), level, event, ...fields };
+      const line = JSON.stringify(record);
+      const short = line.length < SUSPICIOUS_LINE ? line : JSON.stringify(record, shorten);
+      write(short.replace(UNPRINTABLE, escaped));
     },
   };
 }

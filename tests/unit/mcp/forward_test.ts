@@ -46,7 +46,7 @@ async function send(
       headers: [["content-type", "application/json"]],
       ownHeaders: [["authorization", "Bearer upstream-credential"]],
       search: "",
-      body: new TextEncoder().encode('{"id":7}'),
+      body: '{"id":7}',
       id: 7,
       controller: new AbortController(),
       ...changes,

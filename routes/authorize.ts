@@ -1,7 +1,10 @@
 /** The authorization endpoint (RFC 6749 §3.1): checks the request, stores it, and sends the browser to sign in or to the setup page. */
 import type { Context } from "@hono/hono";
 import { AuthorizationError } from "../lib/authorization_server/authorization_error.ts";
-import { validateAuthorizationRequest } from "../lib/authorization_server/authorization_request.ts";
+import {
+  signInPrompt,
+  validateAuthorizationRequest,
+} from "../lib/authorization_server/authorization_request.ts";
 import { type Client, findClient } from "../lib/authorization_server/client.ts";
 import { ClientDocumentError } from "../lib/authorization_server/client_id_metadata_document.ts";
 import { ValidatedRedirect } from "../lib/authorization_server/validated_redirect.ts";
@@ -50,14 +53,15 @@ export function authorize(
       ...(request.target === null ? {} : { operationId: request.target.operationId }),
     });
     const returnTo = `${gateway.basePath}${PATHS.setup}?transaction=${transactionId}`;
-    if (session !== null && !request.prompt.has("login") && !request.prompt.has("select_account")) {
+    const prompt = signInPrompt(request.prompt);
+    if (session !== null && prompt === null) {
       return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
     }
     return await startLogin(c, deployment, {
       returnTo,
       loginHint: request.loginHint,
       browser,
-      prompt: forwardedPrompt(request.prompt),
+      prompt,
     });
   };
 }
@@ -89,12 +93,6 @@ function explainDocument(error: unknown): never {
     error.reason,
     "The app names itself by the address of a document (client_id) that this gateway could not fetch or accept.",
   );
-}
-
-/** Of the client's `prompt`, what concerns the sign-in; `consent` is ours, and always asked. */
-function forwardedPrompt(prompt: ReadonlySet<string>): string | null {
-  const forwarded = ["login", "select_account"].filter((value) => prompt.has(value));
-  return forwarded.length === 0 ? null : forwarded.join(" ");
 }
 
 /** Nothing is approved without a click, so a request that allows no page can only be told so. */

@@ -43,7 +43,9 @@ export function setup(deployment: Deployment): (c: Context<Env>) => Promise<Resp
   return async (c) => {
     const entry = await requireAuthorization(c, deployment, c.req.query("transaction"));
     const session = await currentSession(c, deployment);
-    if (session === null) return await signInFirst(c, deployment, entry);
+    if (session === null || predates(session, entry.value)) {
+      return await signInFirst(c, deployment, entry, entry.value.prompt);
+    }
     const bound = entry.value.userId === null
       ? await bindUser(deployment.services, entry, session.userId)
       : entry;
@@ -158,11 +160,18 @@ async function requireAuthorization(
   deployment: Deployment,
   transactionId: string | undefined,
 ): Promise<Entry<AuthorizationRecord>> {
-  const entry = transactionId === undefined
-    ? null
-    : await findAuthorization(deployment.services, transactionId, browserCookie(c));
-  if (entry === null || entry.value.origin !== c.env.origin) throw expired("transaction_unknown");
+  const { services } = deployment;
+  if (transactionId === undefined || await services.store.get(authorizations, transactionId) === null) {
+    throw expired("transaction_unknown");
+  }
+  const entry = await findAuthorization(services, transactionId, browserCookie(c));
+  if (entry === null || entry.value.origin !== c.env.origin) throw otherBrowser();
   return entry;
+}
+
+/** Whether the client asked for a sign-in of its own and this session is of an earlier one. */
+function predates(session: SessionRecord, { prompt, requestedAt, userId }: AuthorizationRecord): boolean {
+  return prompt !== null && userId === null && session.signedInAt < requestedAt;
 }
 
 /** The request's client, once it is certain that the decision is this user's. */
@@ -236,8 +245,19 @@ function expired(reason: string): PageError {
   return new PageError({
     status: 400,
     title: "This authorization has expired",
-    happened: "The request was started in another browser, is already decided, or took too long.",
+    happened: "The request is already decided, took too long, or was not started here.",
     todo: "Go back to your app and start again from there.",
     reason,
+  });
+}
+
+function otherBrowser(): PageError {
+  return new PageError({
+    status: 403,
+    title: "This request belongs to another browser",
+    happened: "The app's request was started in another browser than this one. Nothing was approved.",
+    todo:
+      "Go back to your app and start again from there. If you followed a link that somebody sent you, do not use it.",
+    reason: "transaction_in_another_browser",
   });
 }

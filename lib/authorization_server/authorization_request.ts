@@ -70,6 +70,12 @@ export function validateAuthorizationRequest(
   };
 }
 
+/** Of a client's `prompt`, what concerns the sign-in, in one order; `consent` is ours, and always asked. */
+export function signInPrompt(prompt: ReadonlySet<string>): string | null {
+  const asked = ["login", "select_account"].filter((value) => prompt.has(value));
+  return asked.length === 0 ? null : asked.join(" ");
+}
+
 type Fail = (code: AuthorizationError["code"], description: string, reason: string) => never;
 
 /** Parameters other than `resource` may appear once (RFC 6749 §3.1). */

@@ -3,7 +3,7 @@ import { createIdentifier, hashSecret } from "../crypto/secret_token.ts";
 import type { Services } from "../services.ts";
 import { type AuthorizationRecord, authorizations } from "../store/schema.ts";
 import type { Entry } from "../store/store.ts";
-import type { AuthorizationRequest } from "./authorization_request.ts";
+import { type AuthorizationRequest, signInPrompt } from "./authorization_request.ts";
 import type { Client } from "./client.ts";
 import type { ValidatedRedirect } from "./validated_redirect.ts";
 
@@ -41,6 +41,8 @@ export async function saveAuthorization(
     operationId: request.target?.operationId ?? null,
     askedScope: [...request.askedScope],
     scope: [...request.scope],
+    prompt: signInPrompt(request.prompt),
+    requestedAt: clock.now(),
     expiresAt: clock.now() + waiting.ttlSeconds * 1000,
   }).commit();
   return transactionId;

@@ -97,6 +97,9 @@ export const authorizations = collection("authorization", {
   operationId: z.string().nullable(),
   askedScope: z.array(z.string()),
   scope: z.array(z.string()),
+  /** The client's `login` or `select_account`: only a sign-in after `requestedAt` answers it. */
+  prompt: z.string().nullable(),
+  requestedAt: z.number(),
 }, { sealed: true });
 
 /** A login on its way to the identity provider or the local login page; its id is the `state`. */

@@ -24,7 +24,7 @@ import { landing } from "./landing.ts";
 import { mcpEndpoint } from "./mcp_proxy.ts";
 import { metadataAnswer } from "./metadata.ts";
 import { protectedResourceDocument } from "./protected_resource_metadata.ts";
-import { createQuotas, spend, spendOnPage } from "./quota.ts";
+import { createQuotas, type Quotas, spend, spendOnPage } from "./quota.ts";
 import { register, registration, unregister } from "./register.ts";
 import { revoke } from "./revoke.ts";
 import { setup, setupDecision } from "./setup.ts";
@@ -52,12 +52,14 @@ export interface AppOptions {
 export function createApp(services: Services, gateway: Gateway, options: AppOptions = {}): GatewayApp {
   const { login } = gateway.oauth;
   const identityProvider = login.kind === "oidc" ? new IdentityProvider(login, services) : null;
+  const quotas = createQuotas(gateway, services.clock);
   const deployment: Deployment = {
     services,
     gateway,
     verifier: new AccessTokenVerifier(services),
     ...clientParts(services, gateway, options.strangers),
     identityProvider,
+    loginStarts: quotas.loginStarts,
   };
   const deadlines = new Deadlines();
   const { clock, revocations } = services;
@@ -77,7 +79,7 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
     router.all(route.path, readableToAllowedOrigins(gateway, endpoint));
   }
   addMetadata(router, deployment);
-  addAuthorizationServer(router, deployment, answer);
+  addAuthorizationServer(router, deployment, { answer, quotas });
   addPages(router, deployment, answer);
   refuseOtherMethods(router);
   router.notFound((c) =>
@@ -117,11 +119,14 @@ function addMetadata(router: Hono<Env>, deployment: Deployment): void {
   }
 }
 
-function addAuthorizationServer(router: Hono<Env>, deployment: Deployment, answer: Answer): void {
-  const { gateway, services } = deployment;
-  const quotas = createQuotas(gateway, services.clock);
+function addAuthorizationServer(
+  router: Hono<Env>,
+  deployment: Deployment,
+  { answer, quotas }: { readonly answer: Answer; readonly quotas: Quotas },
+): void {
+  const { gateway } = deployment;
   const base = gateway.basePath;
-  const counted = (quota: typeof quotas.tokenRequests, handler: Handler): Handler =>
+  const counted = (quota: Quotas["tokenRequests"], handler: Handler): Handler =>
     answer("oauth", (c) => {
       spend(c, quota);
       return handler(c);

@@ -4,6 +4,7 @@ import type { ClientSources } from "../lib/authorization_server/client.ts";
 import type { ClientKeys } from "../lib/authorization_server/client_assertion.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
 import type { IdentityProvider } from "../lib/login/identity_provider.ts";
+import type { RateLimiter } from "../lib/observability/rate_limiter.ts";
 import type { Services } from "../lib/services.ts";
 
 /** Facts of one request that its headers alone do not tell. */
@@ -37,4 +38,12 @@ export interface Deployment {
   readonly clientKeys: ClientKeys;
   /** `null`: the local login. */
   readonly identityProvider: IdentityProvider | null;
+  /** How many logins may begin: each leaves a row, whichever page it begins at. */
+  readonly loginStarts: Quota;
+}
+
+/** A quota: for each address, and in total. */
+export interface Quota {
+  readonly perAddress: RateLimiter;
+  readonly total: RateLimiter;
 }

@@ -7,6 +7,7 @@ import { type LoginOutcome, rememberUser } from "../lib/login/user.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
 import { sessionCookie, setSessionCookie } from "./browser.ts";
 import type { Deployment, Env } from "./context.ts";
+import { spendOnPage } from "./quota.ts";
 
 /** Where the browser goes after the login, and what the client said about the user. */
 export interface LoginRequest extends Pick<LoginStart, "returnTo" | "loginHint" | "browser"> {
@@ -22,6 +23,7 @@ export async function startLogin(
 ): Promise<Response> {
   const { services, gateway, identityProvider } = deployment;
   const { returnTo, loginHint, browser, prompt } = request;
+  spendOnPage(c, deployment.loginStarts);
   const login = await beginLogin(services, {
     returnTo,
     loginHint,

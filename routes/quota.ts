@@ -5,22 +5,17 @@ import { PageError } from "../lib/http/page_error.ts";
 import { OAuthError } from "../lib/oauth/errors.ts";
 import { RateLimiter } from "../lib/observability/rate_limiter.ts";
 import type { Clock } from "../lib/runtime/clock.ts";
-import type { Env } from "./context.ts";
+import type { Env, Quota } from "./context.ts";
 
 /** How many addresses may use up their quotas at once before everybody has to wait: what bounds the store under a distributed flood. */
 const TOTAL_FACTOR = 20;
-
-/** A quota: per address, and in total. */
-export interface Quota {
-  readonly perAddress: RateLimiter;
-  readonly total: RateLimiter;
-}
 
 /** The quotas of one process. */
 export interface Quotas {
   readonly registrations: Quota;
   readonly authorizations: Quota;
   readonly tokenRequests: Quota;
+  readonly loginStarts: Quota;
 }
 
 /** Limiters as the configuration says. */
@@ -33,6 +28,8 @@ export function createQuotas(gateway: Gateway, clock: Clock): Quotas {
     registrations: perMinute(gateway.limits.registrationsPerMinute),
     authorizations: perMinute(gateway.limits.authorizationsPerMinute),
     tokenRequests: perMinute(gateway.limits.tokenRequestsPerMinute),
+    // Every authorization may begin a login; the account page and a setup page without a session begin them, too.
+    loginStarts: perMinute(gateway.limits.authorizationsPerMinute),
   };
 }
 

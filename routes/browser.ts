@@ -22,11 +22,13 @@ export function browserCookie(c: Context<Env>): string | undefined {
   return readCookie(c, BROWSER_COOKIE);
 }
 
-/** The browser cookie's value; a browser without one gets it now. */
+/** The browser cookie's value, which from now on lives as long as a session; a browser without one gets it now. */
 export function ensureBrowserCookie(c: Context<Env>, deployment: Deployment): string {
   const known = browserCookie(c);
-  if (known !== undefined && /^br_[A-Za-z0-9_-]{43}$/.test(known)) return known;
-  const value = createSecretToken("br_", deployment.services.random);
+  const value = known !== undefined && /^br_[A-Za-z0-9_-]{43}$/.test(known)
+    ? known
+    : createSecretToken("br_", deployment.services.random);
+  // Written again each time: it must not end in the middle of what begins now.
   writeCookie(c, BROWSER_COOKIE, value, deployment.gateway.oauth.sessionTtlSeconds);
   return value;
 }

@@ -4,8 +4,8 @@ import type { Services } from "../services.ts";
 import { type UserRecord, users, usersByEmail } from "../store/schema.ts";
 import { type Identity, userIdOf } from "./identity.ts";
 
-/** Claims beyond this many characters of JSON are not kept, but for the identity itself. */
-const MAX_CLAIMS_LENGTH = 32_768;
+/** What is larger, as JSON, is not kept: together they have to fit into one record, which has at most 64 KiB. */
+const MAX_BYTES = { claims: 32_768, idToken: 16_384, refreshToken: 8_192 } as const;
 
 /** What a login learned. */
 export interface LoginOutcome {
@@ -16,7 +16,7 @@ export interface LoginOutcome {
   readonly refreshToken: string | null;
 }
 
-/** Keeps the outcome of the user's latest login. Returns whether all claims were small enough to keep. */
+/** Keeps the outcome of the user's latest login. Returns whether all of it was small enough to keep. */
 export async function rememberUser(
   services: Pick<Services, "store" | "clock">,
   outcome: LoginOutcome,
@@ -25,14 +25,15 @@ export async function rememberUser(
   const { store, clock } = services;
   const { identity, idToken } = outcome;
   const now = clock.now();
-  const complete = JSON.stringify(outcome.claims).length <= MAX_CLAIMS_LENGTH;
-  const fits = complete && (idToken?.value.length ?? 0) <= MAX_CLAIMS_LENGTH / 2;
+  const keepsClaims = fits(outcome.claims, MAX_BYTES.claims);
+  const keepsIdToken = fits(idToken?.value, MAX_BYTES.idToken);
+  const keepsRefreshToken = fits(outcome.refreshToken, MAX_BYTES.refreshToken);
   const record: UserRecord = {
     ...identity,
-    claims: complete ? { ...outcome.claims } : {},
-    idToken: fits ? idToken?.value ?? null : null,
-    idTokenExpiresAt: fits ? idToken?.expiresAt ?? 0 : 0,
-    providerRefreshToken: outcome.refreshToken,
+    claims: keepsClaims ? { ...outcome.claims } : {},
+    idToken: keepsIdToken ? idToken?.value ?? null : null,
+    idTokenExpiresAt: keepsIdToken ? idToken?.expiresAt ?? 0 : 0,
+    providerRefreshToken: keepsRefreshToken ? outcome.refreshToken : null,
     signedInAt: now,
     expiresAt: now + ttlSeconds * 1000,
   };
@@ -44,15 +45,22 @@ export async function rememberUser(
     });
   }
   await write.commit();
-  return fits;
+  return keepsClaims && keepsIdToken && keepsRefreshToken;
 }
 
-/** The user who last signed in with this verified address, or `null`. */
+/** The user who last signed in with this verified address, if it is that user's address still; or `null`. */
 export async function findUserByEmail(
   services: Pick<Services, "store">,
   email: string,
 ): Promise<string | null> {
-  return (await services.store.get(usersByEmail, emailId(email)))?.value.userId ?? null;
+  const userId = (await services.store.get(usersByEmail, emailId(email)))?.value.userId;
+  const user = userId === undefined ? null : await services.store.get(users, userId);
+  if (userId === undefined || user === null || user.value.email === null) return null;
+  return user.value.emailVerified && emailId(user.value.email) === emailId(email) ? userId : null;
+}
+
+function fits(value: unknown, maxBytes: number): boolean {
+  return new TextEncoder().encode(JSON.stringify(value) ?? "").length <= maxBytes;
 }
 
 function emailId(email: string): string {

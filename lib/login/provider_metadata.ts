@@ -58,7 +58,7 @@ export class ProviderMetadataSource {
     try {
       const url = `${this.#issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
       const response = await this.#fetch(url, { headers: { Accept: "application/json" } });
-      const parsed = document.parse(await response.json());
+      const parsed = document.parse(response.status === 200 ? await response.json() : null);
       // A document that names another issuer describes somebody else.
       if (parsed.issuer === this.#issuer) {
         this.#known = understand(parsed);

@@ -36,6 +36,8 @@ export function callback(
       });
     } catch (error) {
       if (!(error instanceof LoginError)) throw error;
+      // The provider's no is an answer as well, and there is one to a login. What is forged leaves it to the right answer.
+      if (error.kind !== "forged") await finishLogin(services, entry);
       services.events.emit("warn", "mcp_auth_login_refused", {
         requestId: c.env.requestId,
         reasonCode: error.reason,
@@ -84,6 +86,12 @@ const FAILURES: Readonly<
     happened:
       "The gateway could not reach your identity provider, or the provider is out of order. Apps that are already connected keep working.",
     todo: "Wait a moment and start again below.",
+  },
+  forged: {
+    status: 400,
+    title: "This is not the sign-in's answer",
+    happened: "What came back is not what your identity provider was asked for. Nobody was signed in.",
+    todo: "Start again below. If you followed a link that somebody sent you, do not use it.",
   },
   refused: {
     status: 502,

@@ -32,6 +32,10 @@ const MAX_AGE_SECONDS = 3_600;
 /** No honest ID token lives longer; a number beyond it is an overflow or an attack. */
 const MAX_LIFETIME_SECONDS = 366 * 86_400;
 const MAX_TOKEN_LENGTH = 65_536;
+/** RFC 5321 §4.5.3.1.3, without the angle brackets. */
+const MAX_EMAIL_LENGTH = 254;
+/** How often a token that names an unknown key may make us ask for the keys again. */
+const KEY_COOLDOWN_MS = 30_000;
 /** OpenID Connect Core §2: `sub` has at most 255 ASCII characters. */
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 
@@ -64,14 +68,37 @@ export interface VerifiedIdToken {
   readonly expiresAt: number;
 }
 
-/** The provider's keys, fetched when needed; an unknown key id asks again, at most every 30 s. */
-export function providerKeys(jwksUrl: string, fetch: Fetch, timeoutMs: number): JWTVerifyGetKey {
-  return createRemoteJWKSet(new URL(jwksUrl), {
-    timeoutDuration: timeoutMs,
-    cooldownDuration: 30_000,
+/**
+ * The provider's keys, fetched when needed. An unknown key id asks again at once, since the provider may just have changed its key,
+ * and after that at most every 30 s.
+ */
+export function providerKeys(
+  jwksUrl: string,
+  options: { readonly fetch: Fetch; readonly timeoutMs: number; readonly clock: Clock },
+): JWTVerifyGetKey {
+  const keys = createRemoteJWKSet(new URL(jwksUrl), {
+    timeoutDuration: options.timeoutMs,
+    // jose's own cool-down begins with the first fetch, and would refuse the first users after a change of keys.
+    cooldownDuration: Infinity,
     // jose hands over a string and its own init; the types only differ in breadth.
-    [customFetch]: (url, init) => fetch(url, init as RequestInit),
+    [customFetch]: (url, init) => options.fetch(url, init as RequestInit),
   });
+  let askAgainAt = Number.NEGATIVE_INFINITY;
+  return async (header, token) => {
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      const now = options.clock.now();
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+      // Who comes while the keys are on their way shares them.
+      if (!keys.reloading) {
+        if (now < askAgainAt) throw error;
+        askAgainAt = now + KEY_COOLDOWN_MS;
+      }
+      await keys.reload();
+      return await keys(header, token);
+    }
+  };
 }
 
 /**
@@ -126,12 +153,16 @@ async function verify(
 
 function identityOf(issuer: string, subject: string, claims: JWTPayload): Identity {
   const text = (value: unknown) => typeof value === "string" && value !== "" ? value.slice(0, 256) : null;
+  // Half an address is somebody else's.
+  const email = typeof claims.email === "string" && claims.email.length <= MAX_EMAIL_LENGTH
+    ? text(claims.email)
+    : null;
   return {
     issuer,
     subject,
     name: text(claims.name) ?? text(claims.preferred_username) ?? text(claims.nickname),
-    email: text(claims.email),
+    email,
     // Some providers send it as a string.
-    emailVerified: claims.email_verified === true || claims.email_verified === "true",
+    emailVerified: email !== null && (claims.email_verified === true || claims.email_verified === "true"),
   };
 }

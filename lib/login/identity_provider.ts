@@ -5,10 +5,14 @@ import { fetchConfigured } from "../http/outbound_fetch.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Secret } from "../runtime/secret.ts";
 import type { LoginRecord } from "../store/schema.ts";
+import { Circuit, CircuitOpenError } from "./circuit.ts";
 import { IdTokenError, providerKeys, type VerifiedIdToken, verifyIdToken } from "./id_token.ts";
 import { ProviderMetadataSource } from "./provider_metadata.ts";
 
 const MAX_ANSWER_BYTES = 262_144;
+const CIRCUIT = { failures: 5, openMs: 5_000, inFlight: 100 } as const;
+/** Reasons that say the provider does not answer at all; what a single login can provoke is not among them. */
+const SILENT: ReadonlySet<string> = new Set(["provider_unreachable", "provider_keys_unavailable"]);
 
 /** The provider, as the configuration describes it. */
 export interface OidcSettings {
@@ -32,6 +36,8 @@ export type LoginFailureKind =
   | "denied"
   /** The provider did not answer, or answered that it cannot now. */
   | "unavailable"
+  /** What the browser brought is no answer of the provider to our request. */
+  | "forged"
   /** The provider's answer is not to be believed, or it does not accept ours. */
   | "refused";
 
@@ -63,6 +69,7 @@ export class IdentityProvider {
   readonly #clock: Clock;
   readonly #metadata: ProviderMetadataSource;
   readonly #keys: JWTVerifyGetKey;
+  readonly #circuit: Circuit;
   readonly #fetch: ReturnType<typeof fetchConfigured>;
 
   constructor(settings: OidcSettings, options: { readonly clock: Clock }) {
@@ -70,8 +77,13 @@ export class IdentityProvider {
     this.#settings = settings;
     this.#clock = options.clock;
     this.#fetch = fetch;
+    this.#circuit = new Circuit(CIRCUIT, options.clock);
     this.#metadata = new ProviderMetadataSource({ issuer: settings.issuer, fetch, clock: options.clock });
-    this.#keys = providerKeys(settings.jwksUrl, fetch, settings.remoteTimeoutMs);
+    this.#keys = providerKeys(settings.jwksUrl, {
+      fetch,
+      timeoutMs: settings.remoteTimeoutMs,
+      clock: options.clock,
+    });
   }
 
   /** Where to send the browser. `prompt` and `loginHint` are the client's. */
@@ -104,8 +116,9 @@ export class IdentityProvider {
    */
   async checkResponse(params: URLSearchParams, loginId: string): Promise<URLSearchParams> {
     const { sendsIss } = await this.#metadata.get();
+    let response: URLSearchParams;
     try {
-      return oauth.validateAuthResponse(this.#server(sendsIss), this.#client(), params, loginId);
+      response = oauth.validateAuthResponse(this.#server(sendsIss), this.#client(), params, loginId);
     } catch (error) {
       if (error instanceof oauth.AuthorizationResponseError) {
         const temporary = error.error === "server_error" || error.error === "temporarily_unavailable";
@@ -115,12 +128,29 @@ export class IdentityProvider {
           { cause: error },
         );
       }
-      throw new LoginError("refused", "authorization_response_refused", { cause: error });
+      throw new LoginError("forged", "authorization_response_refused", { cause: error });
     }
+    const [code, ...others] = response.getAll("code");
+    if (!code || others.length > 0) throw new LoginError("forged", "authorization_response_without_code");
+    return response;
   }
 
   /** Exchanges the code and verifies who it is. `response` comes from {@linkcode checkResponse}. @throws {LoginError} */
   async signIn(
+    response: URLSearchParams,
+    login: Pick<LoginRecord, "nonce" | "codeVerifier">,
+    redirectUri: string,
+  ): Promise<SignedIn> {
+    const silent = (error: unknown) => error instanceof LoginError && SILENT.has(error.reason);
+    try {
+      return await this.#circuit.run(() => this.#signIn(response, login, redirectUri), silent);
+    } catch (error) {
+      if (!(error instanceof CircuitOpenError)) throw error;
+      throw new LoginError("unavailable", "provider_not_asked", { cause: error });
+    }
+  }
+
+  async #signIn(
     response: URLSearchParams,
     login: Pick<LoginRecord, "nonce" | "codeVerifier">,
     redirectUri: string,

@@ -33,8 +33,9 @@ export function pinnedFetch(options: PinnedFetchOptions): Fetch {
     const signal = AbortSignal.any(signals);
     try {
       const url = allowedUrl(input, options);
-      const address = await abortable(allowedAddress(url, options), signal);
-      return await send(url, { ...init, signal }, { ...options, address });
+      const addresses = await abortable(allowedAddresses(url, options), signal);
+      // `node:https` does not end every odd exchange when its signal does, such as one that answers 101.
+      return await abortable(send(url, { ...init, signal }, { ...options, addresses }), signal);
     } catch (error) {
       throw new OutboundError("The address could not be fetched.", { cause: error });
     }
@@ -50,17 +51,18 @@ function allowedUrl(input: string, options: PinnedFetchOptions): URL {
   return url;
 }
 
-async function allowedAddress(url: URL, options: PinnedFetchOptions): Promise<string> {
+async function allowedAddresses(url: URL, options: PinnedFetchOptions): Promise<readonly string[]> {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   const resolve = options.resolve ?? resolveAll;
   const addresses = isIP(hostname) ? [hostname] : await resolve(hostname);
   const allowed = (address: string) =>
     isPublicAddress(address) ||
     (options.allowLoopback && isLoopbackHost(url.hostname) && isLoopback(address));
-  const [first] = addresses;
   // One bad answer among several is enough: the next resolution could give that one alone.
-  if (first === undefined || !addresses.every(allowed)) throw new TypeError("an address that is not public");
-  return first;
+  if (addresses.length === 0 || !addresses.every(allowed)) {
+    throw new TypeError("an address that is not public");
+  }
+  return addresses;
 }
 
 async function resolveAll(hostname: string): Promise<string[]> {
@@ -82,9 +84,9 @@ function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise
 function send(
   url: URL,
   init: RequestInit & { signal: AbortSignal },
-  options: PinnedFetchOptions & { address: string },
+  options: PinnedFetchOptions & { addresses: readonly string[] },
 ): Promise<Response> {
-  const { address, maxBytes, ca } = options;
+  const { maxBytes, ca } = options;
   const body = typeof init.body === "string" || init.body instanceof URLSearchParams
     ? init.body.toString()
     : null;
@@ -94,9 +96,12 @@ function send(
   if (init.body instanceof URLSearchParams && !headers.has("content-type")) {
     headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
   }
-  const family = isIP(address);
+  // Every one of them was judged; the client goes on to the next where one family is not routed.
+  const answers = options.addresses.map((address) => ({ address, family: isIP(address) }));
   const lookup: LookupFunction = (_hostname, lookupOptions, callback) =>
-    lookupOptions.all ? callback(null, [{ address, family }]) : callback(null, address, family);
+    lookupOptions.all
+      ? callback(null, answers)
+      : callback(null, answers[0]?.address ?? "", answers[0]?.family ?? 0);
   return new Promise((resolve, reject) => {
     const request = (url.protocol === "https:" ? https : http).request(url, {
       method: init.method ?? "GET",
@@ -115,6 +120,10 @@ function send(
       if (encoding !== undefined && encoding !== "identity") return stop("an encoded body");
       if (Number(answer.headers["content-length"] ?? 0) > maxBytes) return stop("a body that is too large");
       collect(answer, { maxBytes, stop, reject, resolve });
+    });
+    request.on("upgrade", (_answer, socket) => {
+      socket.destroy();
+      reject(new TypeError("a switch of protocols"));
     });
     request.on("error", reject);
     request.end(body ?? undefined);

@@ -23,8 +23,8 @@ export function isPrivateLiteral(hostname: string): boolean {
   if (ipv4 !== undefined) return isPrivateIpv4(ipv4);
   if (!hostname.startsWith("[")) return false;
   const first = parseInt(hostname.slice(1), 16);
-  // 2000::/3 is all that is routed; in it 2001:0::/23, 2001:db8::/32 and 2002::/16 are special (RFC 6890).
-  return !(first >= 0x2000 && first <= 0x3fff) || first === 0x2002 ||
+  // 2000::/3 is all that is routed; in it 2001:0::/23, 2001:db8::/32, 2002::/16 (RFC 6890) and 3fff::/20 (RFC 9637) are special.
+  return !(first >= 0x2000 && first < 0x3fff) || first === 0x2002 ||
     (first === 0x2001 && /^\[2001:(?:[01]?[0-9a-f]{0,2}:|db8:)/.test(hostname));
 }
 

@@ -5,6 +5,7 @@ import {
   MAX_DOCUMENT_BYTES,
 } from "../lib/authorization_server/client_id_metadata_document.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
+import { pacedFetch } from "../lib/http/paced_fetch.ts";
 import { pinnedFetch, type PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
 import type { Services } from "../lib/services.ts";
 import type { Deployment } from "./context.ts";
@@ -26,12 +27,12 @@ export function clientParts(
   const documents = gateway.oauth.cimdEnabled
     ? new ClientDocuments(services, {
       fetch: fetchUpTo(MAX_DOCUMENT_BYTES),
-      policy: redirectUriPolicy(gateway, null),
+      policy: { ...redirectUriPolicy(gateway, null), loopbackKeys: allowLoopback },
       allowLoopback,
     })
     : null;
   return {
     clientSources: { configured: gateway.clients, documents },
-    clientKeys: new ClientKeys(fetchUpTo(MAX_KEY_SET_BYTES)),
+    clientKeys: new ClientKeys(pacedFetch(fetchUpTo(MAX_KEY_SET_BYTES), services.clock)),
   };
 }

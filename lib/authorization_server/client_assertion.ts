@@ -4,11 +4,13 @@ import {
   createRemoteJWKSet,
   customFetch,
   decodeJwt,
+  jwksCache,
+  type JWKSCacheInput,
   jwtVerify,
   type JWTVerifyGetKey,
 } from "jose";
 import { hashSecret } from "../crypto/secret_token.ts";
-import type { Fetch } from "../http/outbound_fetch.ts";
+import { type Fetch, OutboundError } from "../http/outbound_fetch.ts";
 import { CLIENT_ASSERTION_ALGS } from "../oauth/authorization_server_metadata.ts";
 import { OAuthError } from "../oauth/errors.ts";
 import type { Services } from "../services.ts";
@@ -42,15 +44,34 @@ export class ClientKeys {
     if (client.jwksUri === null) return null;
     const known = this.#remote.get(client.jwksUri);
     if (known !== undefined) return known;
-    const keys = createRemoteJWKSet(new URL(client.jwksUri), {
-      cooldownDuration: 30_000,
-      // jose hands over a string and its own init; the types only differ in breadth.
-      [customFetch]: (url, init) => this.#fetch(url, init as RequestInit),
-    });
+    const keys = this.#remoteKeys(client.jwksUri);
     const [oldest] = this.#remote.keys();
     if (this.#remote.size >= MAX_KEY_SETS && oldest !== undefined) this.#remote.delete(oldest);
     this.#remote.set(client.jwksUri, keys);
     return keys;
+  }
+
+  /** While they cannot be had, the last keys count: an outage, or a flood of made-up clients, does not cut a client off. */
+  #remoteKeys(jwksUri: string): JWTVerifyGetKey {
+    const last: JWKSCacheInput = {};
+    const remote = createRemoteJWKSet(new URL(jwksUri), {
+      cooldownDuration: 30_000,
+      [jwksCache]: last,
+      [customFetch]: async (url, init) => {
+        // jose hands over a string and its own init; the types only differ in breadth.
+        const response = await this.#fetch(url, init as RequestInit);
+        if (response.status !== 200) throw new OutboundError("The key set cannot be had.");
+        return response;
+      },
+    });
+    return async (header, token) => {
+      try {
+        return await remote(header, token);
+      } catch (error) {
+        if (!(error instanceof OutboundError) || !("jwks" in last)) throw error;
+        return await createLocalJWKSet(last.jwks)(header, token);
+      }
+    };
   }
 }
 
@@ -67,7 +88,7 @@ export function claimedClientId(assertion: string): string | null {
 
 /**
  * Verifies the assertion and uses it up.
- * @throws {OAuthError} `invalid_client`
+ * @throws {OAuthError} `invalid_client`, or `temporarily_unavailable` if the client's keys cannot be had
  */
 export async function verifyClientAssertion(
   services: Pick<Services, "store" | "clock">,
@@ -103,8 +124,18 @@ async function verify(assertion: string, keys: JWTVerifyGetKey, clientId: string
     });
     return payload;
   } catch (cause) {
+    // `invalid_client` would make the client throw its registration away.
+    if (cause instanceof OutboundError) throw keysUnreachable(cause);
     throw refused("assertion_refused", cause);
   }
+}
+
+function keysUnreachable(cause: OutboundError): OAuthError {
+  return new OAuthError("temporarily_unavailable", "The client's keys cannot be fetched just now.", {
+    reason: "client_keys_unreachable",
+    headers: { "Retry-After": "30" },
+    cause,
+  });
 }
 
 function refused(reason: string, cause?: unknown): OAuthError {

@@ -6,9 +6,13 @@ import { hashSecret } from "../crypto/secret_token.ts";
 import type { Fetch } from "../http/outbound_fetch.ts";
 import { parseStrictJson } from "../http/strict_json.ts";
 import { RateLimiter } from "../observability/rate_limiter.ts";
-import { type ClientMetadata, parseClientMetadata } from "../oauth/client_metadata.ts";
+import {
+  type ClientMetadata,
+  type ClientMetadataPolicy,
+  parseClientMetadata,
+} from "../oauth/client_metadata.ts";
 import { parseHttpUri } from "../oauth/http_uri.ts";
-import { isLoopbackHost, type RedirectUriPolicy } from "../oauth/redirect_uri.ts";
+import { isLoopbackHost } from "../oauth/redirect_uri.ts";
 import type { Services } from "../services.ts";
 import { clientDocuments } from "../store/schema.ts";
 import { documentLifetime } from "./document_lifetime.ts";
@@ -55,7 +59,7 @@ interface Cached {
 export class ClientDocuments {
   readonly #services: Pick<Services, "store" | "clock">;
   readonly #fetch: Fetch;
-  readonly #policy: RedirectUriPolicy;
+  readonly #policy: ClientMetadataPolicy;
   readonly #allowLoopback: boolean;
   readonly #pacer: RateLimiter;
   readonly #cache = new Map<string, Cached>();
@@ -63,7 +67,11 @@ export class ClientDocuments {
 
   constructor(
     services: Pick<Services, "store" | "clock">,
-    options: { readonly fetch: Fetch; readonly policy: RedirectUriPolicy; readonly allowLoopback: boolean },
+    options: {
+      readonly fetch: Fetch;
+      readonly policy: ClientMetadataPolicy;
+      readonly allowLoopback: boolean;
+    },
   ) {
     this.#services = services;
     this.#fetch = options.fetch;
@@ -126,9 +134,8 @@ export class ClientDocuments {
 
   async #fetchDocument(clientId: string): Promise<Cached> {
     const origin = documentOrigin(clientId, this.#allowLoopback);
-    if (this.#fetching.size >= MAX_CONCURRENT || this.#pacer.take(origin) > 0) {
-      throw new ClientDocumentError("document_fetch_paced");
-    }
+    const paced = this.#fetching.size >= MAX_CONCURRENT || this.#pacer.take(origin) > 0;
+    if (paced && !await this.#hasOwnShare(clientId)) throw new ClientDocumentError("document_fetch_paced");
     let response: Response;
     try {
       response = await this.#fetch(clientId, { headers: { accept: "application/json" } });
@@ -141,9 +148,15 @@ export class ClientDocuments {
       throw new ClientDocumentError("document_type");
     }
     const freshUntil = this.#services.clock.now() + documentLifetime(response.headers);
-    const cached = this.#understand(clientId, await response.text(), freshUntil);
+    const cached = this.#understand(clientId, decodeDocument(await response.bytes()), freshUntil);
     this.#remember(clientId, cached);
     return cached;
+  }
+
+  /** Anybody can use up the shares by naming made-up documents; a client that a user approved is fetched all the same. */
+  async #hasOwnShare(clientId: string): Promise<boolean> {
+    const approved = await this.#services.store.get(clientDocuments, hashSecret(clientId)) !== null;
+    return approved && this.#pacer.take(`approved ${clientId}`) === 0;
   }
 
   #understand(clientId: string, text: string, freshUntil: number): Cached {
@@ -155,6 +168,15 @@ export class ClientDocuments {
     this.#cache.set(clientId, cached);
     const [oldest] = this.#cache.keys();
     if (this.#cache.size > MAX_CACHED && oldest !== undefined) this.#cache.delete(oldest);
+  }
+}
+
+/** `Response.text()` would repair what is no UTF-8. @throws {ClientDocumentError} */
+function decodeDocument(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new ClientDocumentError("document_not_json", { cause });
   }
 }
 
@@ -173,7 +195,7 @@ export function documentOrigin(clientId: string, allowLoopback: boolean): string
 }
 
 /** Checks the document. @throws {ClientDocumentError} */
-export function readDocument(clientId: string, text: string, policy: RedirectUriPolicy): ClientDocument {
+export function readDocument(clientId: string, text: string, policy: ClientMetadataPolicy): ClientDocument {
   let document: unknown;
   try {
     document = parseStrictJson(new TextEncoder().encode(text), MAX_JSON_DEPTH);

@@ -54,6 +54,12 @@ export interface ClientMetadata {
   jwksUri: string | null;
 }
 
+/** What the configuration says about what clients state. */
+export interface ClientMetadataPolicy extends RedirectUriPolicy {
+  /** Whether `jwks_uri` may be on loopback, with plain http; not by default. */
+  loopbackKeys?: boolean;
+}
+
 // Bounds on what one client may state.
 const MAX_REDIRECT_URIS = 20;
 const MAX_LIST_LENGTH = 20;
@@ -70,12 +76,12 @@ const KNOWN_GRANT_TYPES = new Set([...GRANT_TYPES, JWT_BEARER_GRANT_TYPE]);
  *
  * @throws {OAuthError} `invalid_redirect_uri` or `invalid_client_metadata` (RFC 7591 §3.2.2).
  */
-export function parseClientMetadata(body: unknown, policy: RedirectUriPolicy): ClientMetadata {
+export function parseClientMetadata(body: unknown, policy: ClientMetadataPolicy): ClientMetadata {
   const members = ownMembers(body);
   const grantTypes = readGrantTypes(members);
   const stated = readAuthMethod(members);
   const jwks = readJwks(members);
-  const jwksUri = readJwksUri(members);
+  const jwksUri = readJwksUri(members, policy);
   if (jwks !== null && jwksUri !== null) throw invalid("jwks", "cannot be combined with jwks_uri");
   if (stated === "private_key_jwt" && jwks === null && jwksUri === null) {
     throw invalid("token_endpoint_auth_method", "private_key_jwt needs jwks or jwks_uri");
@@ -199,10 +205,11 @@ function readWebUri(members: Members, name: string): string | null {
   return value;
 }
 
-function readJwksUri(members: Members): string | null {
+function readJwksUri(members: Members, policy: ClientMetadataPolicy): string | null {
   const value = readString(members, "jwks_uri");
   if (value === null) return null;
   const uri = parseHttpUri(value);
+  if (policy.loopbackKeys && uri !== null && isLoopbackHost(uri.hostname)) return value;
   if (uri?.scheme !== "https" || isIpLiteral(uri.hostname) || isLoopbackHost(uri.hostname)) {
     throw invalid("jwks_uri", "an https URL with a public host name");
   }

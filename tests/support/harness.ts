@@ -9,7 +9,7 @@ import type { Gateway, Mode } from "../../lib/gateway/gateway.ts";
 import { createEvents, type EventName } from "../../lib/observability/events.ts";
 import { createServices, type Services } from "../../lib/services.ts";
 import { defineGateway, type GatewayOptions, mcpDevOAuth, mcpProxy } from "../../mod.ts";
-import { createApp } from "../../routes/app.ts";
+import { type AppOptions, createApp } from "../../routes/app.ts";
 import { HeadlessBrowser } from "./browser.ts";
 import { FakeClock } from "./fake_clock.ts";
 
@@ -34,6 +34,8 @@ export interface HarnessOptions {
   readonly kv?: Deno.Kv;
   /** Where requests go unless they name a URL. */
   readonly origin?: string;
+  /** How names in strangers' URLs are resolved, and whose certificates count there. */
+  readonly strangers?: AppOptions["strangers"];
 }
 
 /** An event as it was logged. */
@@ -79,7 +81,11 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     keyRing: parseKeyRing(TEST_KEYS, random),
     events: createEvents({ clock, level: "debug", write: (line) => events.push(JSON.parse(line)) }),
   });
-  const app = createApp(services, gateway);
+  const app = createApp(
+    services,
+    gateway,
+    options.strangers === undefined ? {} : { strangers: options.strangers },
+  );
   const ask: Harness["fetch"] = async (url, init = {}) => {
     const target = new URL(url, origin);
     const headers = new Headers(init.headers);

@@ -161,12 +161,13 @@ async function requireAuthorization(
   transactionId: string | undefined,
 ): Promise<Entry<AuthorizationRecord>> {
   const { services } = deployment;
-  if (transactionId === undefined || await services.store.get(authorizations, transactionId) === null) {
-    throw expired("transaction_unknown");
-  }
+  if (transactionId === undefined) throw expired("transaction_unknown");
   const entry = await findAuthorization(services, transactionId, browserCookie(c));
-  if (entry === null || entry.value.origin !== c.env.origin) throw otherBrowser();
-  return entry;
+  if (entry?.value.origin === c.env.origin) return entry;
+  // Looked up last: a request that is decided between two reads has expired, and belongs to no other browser.
+  throw await services.store.get(authorizations, transactionId) === null
+    ? expired("transaction_unknown")
+    : otherBrowser();
 }
 
 /** Whether the client asked for a sign-in of its own and this session is of an earlier one. */

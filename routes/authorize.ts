@@ -32,6 +32,16 @@ export function authorize(
       issuer: routeTarget?.resource ?? origin,
       policy: redirectUriPolicy(gateway, origin),
     });
+    if (!client.mayAuthorize) {
+      throw new AuthorizationError(
+        "unauthorized_client",
+        "The client did not register the authorization code grant.",
+        {
+          redirect,
+          reason: "grant_type_not_registered",
+        },
+      );
+    }
     const targets = gateway.routes.map((each) => targetOf(origin, each));
     const request = validateAuthorizationRequest(params, { redirect, targets, origin, routeTarget });
     const session = await currentSession(c, deployment);

@@ -29,7 +29,9 @@ export function callback(
         callbackUri(entry.value.origin, deployment),
       );
       const { identity, claims, refreshToken } = signedIn;
-      const idToken = { value: signedIn.idToken, expiresAt: signedIn.expiresAt };
+      const idToken = signedIn.idToken === null
+        ? null
+        : { value: signedIn.idToken, expiresAt: signedIn.expiresAt };
       return await completeLogin(c, deployment, {
         outcome: { identity, claims, idToken, refreshToken },
         returnTo,

@@ -44,7 +44,8 @@ export function enter(
     allowedHosts: gateway.allowedHosts,
     trustedProxies: trusted,
   }, {
-    host: headers.get("host"),
+    // HTTP/2 has no Host field but an authority, which is then the target's.
+    host: headers.get("host") ?? target.host,
     targetHost: target.host,
     forwardedHost: trusted > 0 ? headers.get("x-forwarded-host") : null,
     forwardedProto: trusted > 0 ? headers.get("x-forwarded-proto") : null,

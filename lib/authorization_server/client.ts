@@ -32,6 +32,8 @@ export interface Client {
   readonly secretHash: string | null;
   readonly jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | null;
   readonly jwksUri: string | null;
+  /** Whether it registered the authorization code grant. */
+  readonly mayAuthorize: boolean;
   readonly mayRefresh: boolean;
   /** Changes when anything changes that a user was shown or that secures the client. */
   readonly metadataHash: string;
@@ -145,6 +147,7 @@ function fromMetadata(clientId: string, metadata: ClientMetadata) {
     redirectUris: metadata.redirectUris,
     jwks: metadata.jwks,
     jwksUri: metadata.jwksUri,
+    mayAuthorize: metadata.grantTypes.includes("authorization_code"),
     mayRefresh: metadata.grantTypes.includes("refresh_token"),
     metadataHash: hashSecret(JSON.stringify(metadata)),
   };
@@ -166,6 +169,7 @@ function fromConfiguration(client: ConfiguredClient): Client {
     secretHash: clientSecret === null ? null : hashSecret(clientSecret.reveal()),
     jwks,
     jwksUri: null,
+    mayAuthorize: true,
     mayRefresh: true,
     metadataHash: hashSecret(JSON.stringify([name, redirectUris, jwks])),
     wasUsed: true,

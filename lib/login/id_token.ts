@@ -111,31 +111,61 @@ export async function verifyIdToken(
   keys: JWTVerifyGetKey,
   expected: IdTokenExpectation & { readonly clock: Clock },
 ): Promise<VerifiedIdToken> {
-  if (token.length > MAX_TOKEN_LENGTH) throw new IdTokenError("id_token_too_long");
-  const now = expected.clock.now();
-  const claims = await verify(token, keys, expected, now);
-  const { sub, nonce, azp, aud, exp = 0 } = claims;
-  if (typeof sub !== "string" || !SUBJECT.test(sub)) throw new IdTokenError("id_token_subject_malformed");
+  const { issuer, audience, clock } = expected;
+  const verified = await verifySignedClaims(token, keys, { issuer, audience, clock });
+  const { nonce, azp, aud } = verified.claims;
   if (nonce !== expected.nonce) throw new IdTokenError("id_token_nonce_differs");
   if (azp !== undefined ? azp !== expected.clientId : Array.isArray(aud) && aud.length > 1) {
     throw new IdTokenError("id_token_authorized_party_differs");
   }
+  const { claims, subject, expiresAt } = verified;
+  return { identity: identityOf(issuer, subject, claims), claims, expiresAt };
+}
+
+/** Claims whose signature, issuer, times and subject hold. */
+export interface SignedClaims {
+  readonly claims: JWTPayload;
+  readonly subject: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/**
+ * What holds for every token of a provider that says who signed in; an `audience` is compared only if one is given.
+ * @throws {IdTokenError} if the token is not to be believed.
+ * @throws other errors if the keys cannot be fetched.
+ */
+export async function verifySignedClaims(
+  token: string,
+  keys: JWTVerifyGetKey,
+  expected: {
+    readonly issuer: string | readonly string[];
+    readonly audience?: string;
+    readonly clock: Clock;
+  },
+): Promise<SignedClaims> {
+  if (token.length > MAX_TOKEN_LENGTH) throw new IdTokenError("id_token_too_long");
+  const now = expected.clock.now();
+  const claims = await verify(token, keys, expected, now);
+  const { sub, exp = 0 } = claims;
+  if (typeof sub !== "string" || !SUBJECT.test(sub)) throw new IdTokenError("id_token_subject_malformed");
   if (!Number.isSafeInteger(Math.ceil(exp)) || exp > now / 1000 + MAX_LIFETIME_SECONDS) {
     throw new IdTokenError("id_token_expiry_malformed");
   }
-  return { identity: identityOf(expected.issuer, sub, claims), claims, expiresAt: exp * 1000 };
+  return { claims, subject: sub, expiresAt: exp * 1000 };
 }
 
 async function verify(
   token: string,
   keys: JWTVerifyGetKey,
-  expected: IdTokenExpectation,
+  expected: { readonly issuer: string | readonly string[]; readonly audience?: string },
   now: number,
 ): Promise<JWTPayload> {
+  const { issuer, audience } = expected;
   try {
     const { payload } = await jwtVerify(token, keys, {
-      issuer: expected.issuer,
-      audience: expected.audience,
+      issuer: typeof issuer === "string" ? issuer : [...issuer],
+      ...(audience === undefined ? {} : { audience }),
       algorithms: [...ID_TOKEN_ALGORITHMS],
       clockTolerance: CLOCK_SKEW_SECONDS,
       maxTokenAge: MAX_AGE_SECONDS,
@@ -147,11 +177,14 @@ async function verify(
     // A key set that did not arrive says nothing about the token.
     if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSTimeout) throw error;
     if (error.constructor === errors.JOSEError || error instanceof errors.JWKSInvalid) throw error;
-    throw new IdTokenError(`id_token_${error.code.toLowerCase()}`, { cause: error });
+    // Which claim it was is what an operator has to know first.
+    const claim = error instanceof errors.JWTClaimValidationFailed ? `_${error.claim}` : "";
+    throw new IdTokenError(`id_token_${error.code.toLowerCase()}${claim}`, { cause: error });
   }
 }
 
-function identityOf(issuer: string, subject: string, claims: JWTPayload): Identity {
+/** The identity that claims describe. */
+export function identityOf(issuer: string, subject: string, claims: JWTPayload): Identity {
   const text = (value: unknown) => typeof value === "string" && value !== "" ? value.slice(0, 256) : null;
   // Half an address is somebody else's.
   const email = typeof claims.email === "string" && claims.email.length <= MAX_EMAIL_LENGTH

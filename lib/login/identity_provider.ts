@@ -6,6 +6,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Secret } from "../runtime/secret.ts";
 import type { LoginRecord } from "../store/schema.ts";
 import { Circuit, CircuitOpenError } from "./circuit.ts";
+import { verifyAccessTokenIdentity } from "./access_token_identity.ts";
 import { IdTokenError, providerKeys, type VerifiedIdToken, verifyIdToken } from "./id_token.ts";
 import { ProviderMetadataSource } from "./provider_metadata.ts";
 
@@ -28,6 +29,15 @@ export interface OidcSettings {
   readonly pkce: "S256" | "none";
   /** For each answer of the provider, in milliseconds. */
   readonly remoteTimeoutMs: number;
+  /** Further parameters of every authorization request. */
+  readonly authorizationParameters: readonly (readonly [name: string, value: string])[];
+  /** `null`: as the provider's metadata says, else by Basic. */
+  readonly tokenEndpointAuthMethod: "client_secret_basic" | "client_secret_post" | null;
+  /** What proves who signed in. */
+  readonly identitySource: { readonly kind: "id_token" } | {
+    readonly kind: "access_token";
+    readonly issuers: readonly string[];
+  };
 }
 
 /** Why nobody signed in. */
@@ -57,8 +67,8 @@ export class LoginError extends Error {
 
 /** A user who signed in, and what the provider handed over. */
 export interface SignedIn extends VerifiedIdToken {
-  /** The ID token itself: the identity assertion for ID-JAG. */
-  readonly idToken: string;
+  /** The ID token itself: the identity assertion for ID-JAG. `null` from a provider that sends none. */
+  readonly idToken: string | null;
   /** If `offline_access` was granted. */
   readonly refreshToken: string | null;
 }
@@ -107,6 +117,7 @@ export class IdentityProvider {
     set("audience", audience);
     set("login_hint", login.loginHint);
     set("prompt", request.prompt);
+    for (const [name, value] of this.#settings.authorizationParameters) set(name, value);
     return url.href;
   }
 
@@ -156,17 +167,28 @@ export class IdentityProvider {
     redirectUri: string,
   ): Promise<SignedIn> {
     const tokens = await this.#exchange(response, login, redirectUri);
-    const { issuer, idTokenAudience: audience, clientId } = this.#settings;
-    if (typeof tokens.id_token !== "string") throw new LoginError("refused", "id_token_missing");
+    const refreshToken = typeof tokens.refresh_token === "string" ? tokens.refresh_token : null;
     try {
-      const expected = { issuer, audience, clientId, nonce: login.nonce, clock: this.#clock };
-      const verified = await verifyIdToken(tokens.id_token, this.#keys, expected);
-      const refreshToken = typeof tokens.refresh_token === "string" ? tokens.refresh_token : null;
-      return { ...verified, idToken: tokens.id_token, refreshToken };
+      return { ...await this.#identify(tokens, login.nonce), refreshToken };
     } catch (error) {
       if (error instanceof IdTokenError) throw new LoginError("refused", error.reason, { cause: error });
       throw new LoginError("unavailable", "provider_keys_unavailable", { cause: error });
     }
+  }
+
+  async #identify(tokens: Record<string, unknown>, nonce: string): Promise<Omit<SignedIn, "refreshToken">> {
+    const { issuer, idTokenAudience: audience, clientId, identitySource } = this.#settings;
+    const clock = this.#clock;
+    if (identitySource.kind === "access_token") {
+      const { issuers } = identitySource;
+      return {
+        ...await verifyAccessTokenIdentity(tokens, this.#keys, { issuer, issuers, clock }),
+        idToken: null,
+      };
+    }
+    if (typeof tokens.id_token !== "string") throw new IdTokenError("id_token_missing");
+    const expected = { issuer, audience, clientId, nonce, clock };
+    return { ...await verifyIdToken(tokens.id_token, this.#keys, expected), idToken: tokens.id_token };
   }
 
   /** Where the provider ends its own session, if it says so (OpenID Connect RP-Initiated Logout). */
@@ -184,9 +206,9 @@ export class IdentityProvider {
     login: Pick<LoginRecord, "codeVerifier">,
     redirectUri: string,
   ): Promise<Record<string, unknown>> {
-    const { clientSecret, pkce, tokenUrl } = this.#settings;
+    const { clientSecret, pkce, tokenUrl, tokenEndpointAuthMethod } = this.#settings;
     const { authMethod, sendsIss } = await this.#metadata.get();
-    const authenticate = authMethod === "client_secret_post"
+    const authenticate = (tokenEndpointAuthMethod ?? authMethod) === "client_secret_post"
       ? oauth.ClientSecretPost
       : oauth.ClientSecretBasic;
     let answer: Response;

@@ -77,7 +77,9 @@ export function parseMessage(body: string | Uint8Array, maxDepth: number = DEFAU
     return { kind: "batch", id: null, method: null, capability: null };
   }
   if (!isObject(value) || value.jsonrpc !== "2.0") throw invalid();
+  // MCP: an id is a string or a number, never null; only an error answer to an unreadable request has none.
   const id = typeof value.id === "string" || typeof value.id === "number" ? value.id : null;
+  if (id === null && value.id !== undefined && !("error" in value && value.id === null)) throw invalid();
   if (typeof value.method !== "string") {
     if (!("result" in value) && !("error" in value)) throw invalid();
     return { kind: "response", id, method: null, capability: null };

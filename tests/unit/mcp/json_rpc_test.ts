@@ -34,7 +34,7 @@ Deno.test("a request, a notification and an answer are told apart (TR-06, TR-28)
   assert.equal(parse({ ...base, method: "notifications/initialized" }).kind, "notification");
   assert.equal(parse({ ...base, id: 1, result: {} }).kind, "response");
   assert.equal(parse({ ...base, id: 1, error: { code: 1, message: "m" } }).kind, "response");
-  assert.equal(parse({ ...base, id: null, method: "x" }).kind, "request");
+  assert.equal(parse({ ...base, id: null, error: { code: -32700, message: "m" } }).kind, "response");
 });
 
 Deno.test("only a name that is a string is one", () => {
@@ -43,8 +43,14 @@ Deno.test("only a name that is a string is one", () => {
   }
 });
 
-Deno.test("an id that JSON-RPC does not allow is not repeated", () => {
-  for (const id of [null, true, {}, [1]]) assert.equal(parse({ jsonrpc: "2.0", id, method: "x" }).id, null);
+Deno.test("an id that MCP does not allow is refused (B13 200)", () => {
+  for (const id of [null, true, {}, [1]]) {
+    refused(
+      JSON.stringify({ jsonrpc: "2.0", id, method: "x" }),
+      JSON_RPC_CODES.invalidRequest,
+      "body_not_json_rpc",
+    );
+  }
 });
 
 Deno.test("a list of messages is a batch, and an empty or mixed one is nothing (B13 199, TR-30)", () => {

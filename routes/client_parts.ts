@@ -7,6 +7,7 @@ import {
 import type { Gateway } from "../lib/gateway/gateway.ts";
 import { pacedFetch } from "../lib/http/paced_fetch.ts";
 import { pinnedFetch, type PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
+import { RateLimiter } from "../lib/observability/rate_limiter.ts";
 import type { Services } from "../lib/services.ts";
 import type { Deployment } from "./context.ts";
 import { redirectUriPolicy } from "./targets.ts";
@@ -14,6 +15,7 @@ import { redirectUriPolicy } from "./targets.ts";
 /** For the whole exchange, name resolution included, in milliseconds. */
 const TIMEOUT_MS = 5_000;
 const MAX_KEY_SET_BYTES = 65_536;
+const KEY_FETCHES_PER_ORIGIN_AND_MINUTE = 30;
 
 /** The parts of a deployment that concern clients. */
 export function clientParts(
@@ -31,8 +33,10 @@ export function clientParts(
       allowLoopback,
     })
     : null;
+  const { clock } = services;
+  const pacer = new RateLimiter({ clock, limit: KEY_FETCHES_PER_ORIGIN_AND_MINUTE, windowSeconds: 60 });
   return {
     clientSources: { configured: gateway.clients, documents },
-    clientKeys: new ClientKeys(pacedFetch(fetchUpTo(MAX_KEY_SET_BYTES), services.clock)),
+    clientKeys: new ClientKeys(pacedFetch(fetchUpTo(MAX_KEY_SET_BYTES), pacer)),
   };
 }

@@ -20,6 +20,11 @@ export interface PinnedFetchOptions extends OutboundLimits {
   readonly ca?: string;
 }
 
+// No connection is kept: each one is made to an address that was judged for it. And none goes through a proxy of the environment
+// (`NODE_USE_ENV_PROXY`), which would resolve the name again.
+const DIRECT = { keepAlive: false, proxyEnv: {} };
+const AGENTS = { http: new http.Agent(DIRECT), https: new https.Agent(DIRECT) };
+
 /** Names that never belong to a stranger, whatever they resolve to. */
 const INTERNAL_NAME = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home\.arpa)\.?$/;
 
@@ -106,8 +111,7 @@ function send(
     const request = (url.protocol === "https:" ? https : http).request(url, {
       method: init.method ?? "GET",
       headers: Object.fromEntries(headers),
-      // No connection is kept: each one is made to an address that was judged for it.
-      agent: false,
+      agent: AGENTS[url.protocol === "https:" ? "https" : "http"],
       signal: init.signal,
       lookup,
       ...(ca === undefined ? {} : { ca }),

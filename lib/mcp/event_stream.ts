@@ -15,7 +15,11 @@
  * | through a default reader | 151 | yes, with a proper end |
  *
  * Any stream that JavaScript feeds costs 32 KB for a queue inside `Deno.serve` alone, whatever the size of its chunks, so that the
- * 64 KB of the design can be kept in the first way only.
+ * 64 KB of the design can be kept in the second way only. The whole gateway adds little: 59–61 KB with 3,000 streams. With 1,000 it is
+ * 65–67 KB, because V8 grows its young generation by some 14 MB once; `--v8-flags=--max-semi-space-size=8` makes that 53–55 KB (48 KB
+ * with 3,000) without a difference in requests per second that could be told from noise.
+ *
+ * A cut is what a client also sees of a restart or a lost network, and why the MCP SDKs reconnect.
  */
 
 /** A stream on its way to the client. */

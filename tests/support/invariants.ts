@@ -142,6 +142,8 @@ function orphanFaults(rows: readonly Row[], now: number): string[] {
     }
   }
   for (const { kind, id, record } of rows) {
+    // What an identity assertion grants nobody approved: it has no redirect URI, lives as long as its token, and is on no list.
+    if (kind === "grant" && record?.redirectUri === "") continue;
     if (kind === "grant" && grants.has(id[0] ?? "") && !listed.has(`${record?.userId} ${id[0]}`)) {
       faults.push(`grant ${id[0]}: not on its user's list`);
     }

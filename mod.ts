@@ -57,5 +57,21 @@ export { mcpOAuth } from "./policies/mcp_oauth.ts";
 export type { McpOAuthOptions } from "./policies/mcp_oauth.ts";
 export { setHeaders } from "./policies/set_headers.ts";
 export type { SetHeadersOptions } from "./policies/set_headers.ts";
+export { tokenExchange } from "./policies/token_exchange.ts";
+export type {
+  AutoRegistration,
+  ClientRegistrationOptions,
+  IdJagConnectionOptions,
+  IdJagOptions,
+  ManualRegistrationWithoutSecret,
+  ManualRegistrationWithSecret,
+  OAuthConnectionOptions,
+  TokenExchangeOptions,
+} from "./policies/token_exchange.ts";
+export type {
+  ClientSecretAuth,
+  ExchangeClientAuthOptions,
+  PrivateKeyJwtAuth,
+} from "./policies/exchange_client_auth.ts";
 export { upstreamApiKey } from "./policies/upstream_api_key.ts";
 export type { UpstreamApiKeyOptions } from "./policies/upstream_api_key.ts";

@@ -1,6 +1,6 @@
 /** What the wrappers of `identity_providers.ts` have in common: from a provider's own fields to the settings that `mcpOAuth` makes. */
 import { z } from "zod";
-import { type DefinitionSpec, isPlainObject } from "../lib/gateway/definition.ts";
+import type { DefinitionSpec } from "../lib/gateway/definition.ts";
 import type { OAuthSettings, OidcLogin } from "../lib/gateway/gateway.ts";
 import {
   loginPkce,
@@ -11,7 +11,7 @@ import {
   sharedOAuthOptions,
   standardProvider,
 } from "../lib/gateway/oauth_options.ts";
-import { type OptionIssue, secret, text } from "../lib/gateway/options.ts";
+import { type BrokenRule, secret, text, withRules } from "../lib/gateway/options.ts";
 
 /** Options that every wrapper has beside its provider's own; a wrapper may put a stricter `clientId` over this one. */
 export const wrapperOptions = {
@@ -83,35 +83,13 @@ export function identityProvider<Schema extends z.ZodType<z.output<typeof shared
   };
 }
 
-/** A rule across the fields of one provider that is broken. */
-export interface BrokenRule {
-  /** The option to blame. */
-  readonly path: string;
-  /** A sentence without its full stop. */
-  readonly problem: string;
-  /** A sentence without its full stop. */
-  readonly mend: string;
-  /** A value of that option with which the rule would hold. */
-  readonly example?: string;
-}
-
-/**
- * Adds a rule across fields. It is checked even if single fields are at fault (they may then be absent), so that an
- * operator reads everything at once.
- */
+/** {@linkcode withRules} for the one rule that the fields of a provider have. */
 export function withRule<Schema extends z.ZodObject>(
   schema: Schema,
   rule: (options: Partial<z.output<Schema>>) => BrokenRule | undefined,
 ): Schema {
-  return schema.superRefine((value, context) => {
-    const broken = rule(value);
-    if (broken === undefined) return;
-    const params: OptionIssue = { mend: broken.mend, example: broken.example ?? null };
-    context.addIssue({
-      code: "custom",
-      message: broken.problem,
-      path: [broken.path],
-      params: { ...params },
-    });
-  }, { when: ({ value }) => isPlainObject(value) });
+  return withRules(schema, (options) => {
+    const broken = rule(options);
+    return broken === undefined ? [] : [broken];
+  });
 }

@@ -53,6 +53,8 @@ export class Compilation implements OptionReader {
   readonly #options: CompilationOptions;
   /** The variable behind each path that has one. */
   readonly #names = new Map<string, string>();
+  /** Paths whose value is made up. */
+  readonly #placeholders = new Set<string>();
   #site: Site | null = null;
 
   constructor(options: CompilationOptions) {
@@ -84,7 +86,11 @@ export class Compilation implements OptionReader {
     const holder = { value: this.#resolve(input, [], variables) };
     if (this.#options.placeholders) fillPlaceholders(schema, holder, variables);
     const missing = this.#options.placeholders ? [] : variables.filter((variable) => variable.missing);
-    for (const each of variables) this.#names.set(formatPath([...path, ...each.path]), each.name);
+    for (const each of variables) {
+      const place = formatPath([...path, ...each.path]);
+      this.#names.set(place, each.name);
+      if (this.#options.placeholders && each.missing) this.#placeholders.add(place);
+    }
     const parsed = schema.safeParse(holder.value);
     const found = parsed.success ? [] : faultsOf(parsed.error.issues, { schema, input: holder.value });
     for (const { name, path: tail } of missing) {
@@ -115,6 +121,7 @@ export class Compilation implements OptionReader {
     return {
       site: this.#site,
       fault: (tail, problem, mend) => this.fault([...path, ...tail], problem, mend),
+      isPlaceholder: (tail) => this.#placeholders.has(formatPath([...path, ...tail])),
       open: <Compiled>(definition: Definition<string, Compiled>, tail: ConfigPath) =>
         openDefinition(definition, this, [...path, ...tail]),
     };

@@ -91,7 +91,9 @@ function build(
     compilation.fault([key], problem, mend);
   }
   const site = readSite(raw["publicUrl"], compilation, options);
-  compilation.placeAt(site);
+  const outbound = read("outbound", shape.outbound);
+  const allowLoopback = outbound?.allowLoopback ?? site.loopback;
+  compilation.placeAt({ ...site, allowLoopback });
   const context = compilation.contextAt([]);
 
   const allowedHosts = read("allowedHosts", shape.allowedHosts);
@@ -101,7 +103,6 @@ function build(
   const redirectSchemes = read("redirectSchemes", shape.redirectSchemes);
   const clients = read("clients", shape.clients);
   const corsOrigins = read("corsOrigins", shape.corsOrigins);
-  const outbound = read("outbound", shape.outbound);
   const limits = read("limits", shape.limits);
   const registry = read("registry", shape.registry);
   const schemes = new Set(redirectSchemes ?? DEFAULT_REDIRECT_SCHEMES);
@@ -117,7 +118,8 @@ function build(
   const oauthPolicy = read("oauth", shape.oauth);
   const oauth = oauthPolicy === null ? null : openDefinition(oauthPolicy, compilation, ["oauth"]);
   read("routes", shape.routes);
-  const routes = compileRoutes(raw["routes"], compilation);
+  const needs = { hasAdmins: hasAdmins(admins, raw["admins"]), login: oauth?.login ?? null };
+  const routes = compileRoutes(raw["routes"], needs, compilation);
   if (basePath !== null && registry !== null) {
     checkPlaces(
       raw["routes"],
@@ -140,12 +142,19 @@ function build(
     clients: compiledClients,
     redirectSchemes: schemes,
     corsOrigins: new Set(corsOrigins),
-    outbound: { allowLoopback: outbound.allowLoopback ?? site.loopback },
+    outbound: { allowLoopback },
     limits,
     registry,
     oauth,
     routes,
   };
+}
+
+/** Whether anybody can be an administrator; `null` when the option has faults. */
+function hasAdmins(admins: AdminOptions | null, raw: unknown): boolean | null {
+  if (admins === null) return raw === undefined ? false : null;
+  if (typeof admins === "function") return true;
+  return (admins.emails?.length ?? 0) + (admins.subjects?.length ?? 0) > 0;
 }
 
 /** Nobody by default; e-mail addresses count only when the identity provider has verified them. */

@@ -1,18 +1,18 @@
 /** Compiles the routes, and checks what no route can know alone: that they do not stand in each other's way. */
 import type { Compilation } from "./compilation.ts";
+import { type CompiledRoute, type ConnectionNeeds, shareConnections } from "./connections.ts";
 import { Definition, isPlainObject, openDefinition, type RouteDefinition } from "./definition.ts";
 import type { Route } from "./gateway.ts";
 import { internalPathAt, type InternalPlaces, literalPathProblem } from "./route_path.ts";
 
 /** Every route that is one is compiled, also beside entries that are not, so that all faults show at once. */
-export function compileRoutes(raw: unknown, compilation: Compilation): Route[] {
-  const routes: Route[] = [];
-  for (const { definition, index } of routesOf(raw)) {
+export function compileRoutes(raw: unknown, needs: ConnectionNeeds, compilation: Compilation): Route[] {
+  const compiled = routesOf(raw).flatMap(({ definition, index }): CompiledRoute[] => {
     const route = openDefinition(definition, compilation, ["routes", index]);
-    if (route !== null) routes.push(route);
-  }
+    return route === null ? [] : [{ route, index, policies: policiesOf(definition) }];
+  });
   checkUnique(raw, compilation);
-  return routes;
+  return shareConnections(compiled, needs, compilation);
 }
 
 /** Reports routes, and a registry, that lie where the gateway itself answers. */
@@ -62,6 +62,12 @@ function routesOf(raw: unknown): { definition: RouteDefinition; index: number }[
 
 function isRoute(value: unknown): value is RouteDefinition {
   return value instanceof Definition && value.kind === "route";
+}
+
+function policiesOf(definition: RouteDefinition): readonly unknown[] {
+  const input = Definition.inputOf(definition);
+  const policies = isPlainObject(input) ? input["policies"] : undefined;
+  return Array.isArray(policies) ? policies : [];
 }
 
 /** An option as the configuration states it, whether or not the rest of the route is sound. */

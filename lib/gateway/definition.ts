@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { PublicUrlSetting } from "../http/public_url.ts";
 import type { ConfigPath } from "./config_error.ts";
 import { EnvReference } from "./env.ts";
-import type { Mode, OAuthSettings, Route, UpstreamCredential } from "./gateway.ts";
+import type { Connection, Mode, OAuthSettings, Route, UpstreamCredential } from "./gateway.ts";
 import type { Secret } from "../runtime/secret.ts";
 
 /** How one builder's options are checked, and what they become. */
@@ -23,6 +23,8 @@ export interface Site {
   readonly loopback: boolean;
   /** The listen address, when known. */
   readonly bindHostname: string | null;
+  /** `outbound.allowLoopback`: metadata may be fetched from this machine, over plain http. */
+  readonly allowLoopback: boolean;
 }
 
 /** What a `compile` function may use. */
@@ -30,6 +32,8 @@ export interface CompileContext {
   readonly site: Site;
   /** Reports a fault; `path` is relative to the options at hand. */
   fault(path: ConfigPath, problem: string, mend: string): void;
+  /** Whether the value at `path` stands in for a variable that is not set, and so need not be a real one. */
+  isPlaceholder(path: ConfigPath): boolean;
   /** Compiles a definition nested in the options; `null` when it has faults (they are then reported). */
   open<Compiled>(definition: Definition<string, Compiled>, path: ConfigPath): Compiled | null;
 }
@@ -140,13 +144,25 @@ function frozenCopy(value: unknown, depth: number): unknown {
   return Object.freeze(Object.fromEntries(entries));
 }
 
+/** A connection as its policy alone describes it; the route adds its upstream. */
+export type ConnectionSettings = Omit<Connection, "upstream">;
+
+/**
+ * What a credential policy contributes.
+ *
+ * @internal
+ */
+export type PolicyCredential =
+  | Exclude<UpstreamCredential, { readonly kind: "tokenExchange" }>
+  | { readonly kind: "tokenExchange"; readonly settings: ConnectionSettings };
+
 /**
  * What one route policy contributes to its route.
  *
  * @internal
  */
 export type RoutePolicyPart =
-  | { readonly kind: "credential"; readonly credential: UpstreamCredential }
+  | { readonly kind: "credential"; readonly credential: PolicyCredential }
   | { readonly kind: "headers"; readonly headers: readonly (readonly [string, Secret])[] };
 
 /** A policy for `defineGateway({ oauth })`. */

@@ -2,6 +2,7 @@
 import type { ResolvedGateway } from "./compile.ts";
 import type { Setting } from "./compilation.ts";
 import { maskUrl } from "./config_error.ts";
+import { overridesInUse } from "./connections.ts";
 import type { PublicUrlSetting } from "../http/public_url.ts";
 import { Secret } from "../runtime/secret.ts";
 
@@ -30,10 +31,13 @@ export function describeGateway({ gateway, settings }: ResolvedGateway): string 
       }
     }
   }
+  for (const { connection, override, value } of overridesInUse(gateway)) {
+    rows.push({ path: `overrides → ${connection}.${override}`, value: shown(value), variable: null });
+  }
   const width = Math.max(...rows.map((each) => each.path.length));
   const sections = Map.groupBy(
     rows,
-    (each) => /^(?:oauth|routes\[\d+\]|clients\[\d+\])/.exec(each.path)?.[0] ?? "",
+    (each) => /^(?:oauth|overrides|routes\[\d+\]|clients\[\d+\])/.exec(each.path)?.[0] ?? "",
   );
   return [...sections.values()].map((section) => section.map((each) => line(each, width)).join("\n")).join(
     "\n\n",

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { printable } from "./config_error.ts";
+import { connectTo } from "./connections.ts";
 import {
   type CompileContext,
   define,
@@ -89,7 +90,7 @@ const routeSchema = z.strictObject({
   }),
   ...routeOptions.shape,
   policies: list(definition<RoutePolicy["kind"], RoutePolicyPart>(["credential", "headers"], {
-    expected: "a route policy, such as upstreamApiKey(…) or setHeaders(…)",
+    expected: "a route policy, such as tokenExchange(…) or setHeaders(…)",
   })).default([]),
 });
 
@@ -144,7 +145,7 @@ const spec: DefinitionSpec<typeof routeSchema, Route> = {
       clientCertificate: options.clientCertificate ?? null,
       allowPrivateNetwork: options.allowPrivateNetwork,
       timeouts: options.timeouts,
-      ...combine(parts, context),
+      ...combine({ upstream: options.upstream, parts }, context),
     };
   },
 };
@@ -181,7 +182,7 @@ interface PlacedPart {
 }
 
 function combine(
-  parts: readonly PlacedPart[],
+  { upstream, parts }: { upstream: string; parts: readonly PlacedPart[] },
   context: CompileContext,
 ): Pick<Route, "credential" | "headers"> {
   let credential: UpstreamCredential = { kind: "none" };
@@ -208,9 +209,12 @@ function combine(
         `${builder}(…) is a second credential: policies[${credentialFrom.index}] (${credentialFrom.builder}) is one already`;
       context.fault(["policies", index], problem, "Keep one of them");
     } else {
-      credential = part.credential;
+      const given = part.credential;
       credentialFrom = placed;
-      if (part.credential.kind === "static") claim(part.credential.header, placed);
+      credential = given.kind === "tokenExchange"
+        ? { kind: given.kind, connection: connectTo(upstream, given.settings, { context, index }) }
+        : given;
+      if (given.kind !== "none") claim(given.kind === "static" ? given.header : "authorization", placed);
     }
   }
   return { credential, headers };

@@ -1,7 +1,7 @@
 /** The building blocks of option schemas: each says in its own words what it expects. */
 import { z } from "zod";
 import { printable } from "./config_error.ts";
-import { Definition } from "./definition.ts";
+import { Definition, isPlainObject } from "./definition.ts";
 import { EnvReference } from "./env.ts";
 import { Secret } from "../runtime/secret.ts";
 
@@ -142,6 +142,34 @@ export function choice<const Word extends string>(words: readonly Word[]): z.Zod
 /** A list; frozen once read. */
 export function list<Schema extends z.ZodType>(item: Schema): z.ZodReadonly<z.ZodArray<Schema>> {
   return z.array(item).readonly();
+}
+
+/** A rule across options that is broken. */
+export interface BrokenRule {
+  /** The option to blame. */
+  readonly path: string;
+  /** A sentence without its full stop. */
+  readonly problem: string;
+  /** A sentence without its full stop. */
+  readonly mend: string;
+  /** A value of that option with which the rule would hold. */
+  readonly example?: string;
+}
+
+/**
+ * Adds rules across the options of an object. They are checked even if single options are at fault (they may then be
+ * absent), so that an operator reads everything at once.
+ */
+export function withRules<Schema extends z.ZodObject>(
+  schema: Schema,
+  rules: (options: Partial<z.output<Schema>>) => readonly BrokenRule[],
+): Schema {
+  return schema.superRefine((value, context) => {
+    for (const { path, problem, mend, example } of rules(value)) {
+      const params: OptionIssue = { mend, example: example ?? null };
+      context.addIssue({ code: "custom", message: problem, path: [path], params: { ...params } });
+    }
+  }, { when: ({ value }) => isPlainObject(value) });
 }
 
 /** A value made by a builder of one of `kinds`; it is compiled on its own, at its own path. */

@@ -22,7 +22,11 @@ const PLACEHOLDER = {
 } as const;
 
 /** Reads the `publicUrl` option; faults go to `compilation`. */
-export function readSite(raw: unknown, compilation: Compilation, options: SiteOptions): Site {
+export function readSite(
+  raw: unknown,
+  compilation: Compilation,
+  options: SiteOptions,
+): Omit<Site, "allowLoopback"> {
   const { mode } = options;
   const { input, variable } = chooseInput(raw, options);
   const read = compilation.read(publicUrlOption().optional(), input, ["publicUrl"], variable);

@@ -127,10 +127,18 @@ export class Compilation implements OptionReader {
     };
   }
 
+  /** The text of an option as far as it can be known without its schema. */
+  textOf(value: unknown): string | undefined {
+    if (typeof value === "string") return value;
+    return value instanceof EnvReference && isVariableName(value.name)
+      ? value.resolve(this.#options.env)
+      : undefined;
+  }
+
   /** A mutable copy with the references replaced; a missing variable leaves `undefined`. */
   #resolve(value: unknown, path: ConfigPath, variables: Variable[]): unknown {
     if (value instanceof EnvReference) {
-      const found = isVariableName(value.name) ? value.resolve(this.#options.env) : undefined;
+      const found = this.textOf(value);
       variables.push({ path, name: value.name, missing: found === undefined });
       return found;
     }

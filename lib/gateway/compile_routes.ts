@@ -9,7 +9,13 @@ import { internalPathAt, type InternalPlaces, literalPathProblem } from "./route
 export function compileRoutes(raw: unknown, needs: ConnectionNeeds, compilation: Compilation): Route[] {
   const compiled = routesOf(raw).flatMap(({ definition, index }): CompiledRoute[] => {
     const route = openDefinition(definition, compilation, ["routes", index]);
-    return route === null ? [] : [{ route, index, policies: policiesOf(definition) }];
+    const policies = policiesOf(definition);
+    if (route !== null) return [{ route, index, policies }];
+    // The route stopped at its own options. Its policies are opened all the same, for their faults.
+    policies.forEach((policy, place) => {
+      if (isRoutePolicy(policy)) openDefinition(policy, compilation, ["routes", index, "policies", place]);
+    });
+    return [];
   });
   checkUnique(raw, compilation);
   return shareConnections(compiled, needs, compilation);
@@ -29,7 +35,7 @@ export function checkPlaces(raw: unknown, places: InternalPlaces, compilation: C
     }
   }
   for (const { definition, index } of routesOf(raw)) {
-    const path = written(definition, "path");
+    const path = written(definition, "path", compilation);
     if (path === undefined || literalPathProblem(path) !== undefined) continue;
     const taken = internalPathAt(path, places);
     if (taken === undefined) continue;
@@ -42,7 +48,7 @@ function checkUnique(raw: unknown, compilation: Compilation): void {
   for (const [option, noun] of [["path", "path"], ["operationId", "operationId"]] as const) {
     const first = new Map<string, number>();
     for (const { definition, index } of routesOf(raw)) {
-      const value = written(definition, option);
+      const value = written(definition, option, compilation);
       if (value === undefined) continue;
       const other = first.get(value);
       if (other === undefined) {
@@ -64,6 +70,10 @@ function isRoute(value: unknown): value is RouteDefinition {
   return value instanceof Definition && value.kind === "route";
 }
 
+function isRoutePolicy(value: unknown): value is Definition {
+  return value instanceof Definition && (value.kind === "credential" || value.kind === "headers");
+}
+
 function policiesOf(definition: RouteDefinition): readonly unknown[] {
   const input = Definition.inputOf(definition);
   const policies = isPlainObject(input) ? input["policies"] : undefined;
@@ -71,8 +81,11 @@ function policiesOf(definition: RouteDefinition): readonly unknown[] {
 }
 
 /** An option as the configuration states it, whether or not the rest of the route is sound. */
-function written(definition: RouteDefinition, option: "path" | "operationId"): string | undefined {
+function written(
+  definition: RouteDefinition,
+  option: "path" | "operationId",
+  compilation: Compilation,
+): string | undefined {
   const input = Definition.inputOf(definition);
-  const value = isPlainObject(input) ? input[option] : undefined;
-  return typeof value === "string" ? value : undefined;
+  return isPlainObject(input) ? compilation.textOf(input[option]) : undefined;
 }

@@ -101,6 +101,7 @@ export const exchangeClientAuth = withRules(
   },
 );
 
+/** @internal */
 type Algorithm = typeof ASSERTION_ALGORITHMS[number];
 
 /** Makes the compiled form; the key is parsed, and has to be one for its algorithm. `path` is where the options stand. */

@@ -116,7 +116,7 @@ export function tokenExchange(options: TokenExchangeOptions): CredentialPolicy {
 
 function settings(options: Output, context: CompileContext): ConnectionSettings {
   const { overrides } = options;
-  const scopes = scopesOf(options, context, []);
+  const scopes = scopesOf(options, context);
   checkLoopback(options.protectedResourceMetadataUrl, context, ["protectedResourceMetadataUrl"]);
   checkLoopback(overrides.issuer, context, ["overrides", "issuer"]);
   return {
@@ -163,14 +163,7 @@ function exchange(
   checkLoopback(resourceAs.tokenUrl, context, ["idJag", "resourceAs", "tokenUrl"]);
   checkLoopback(resourceAs.resource, context, ["idJag", "resourceAs", "resource"]);
   return {
-    ...scopesOf(
-      {
-        scopes: options.scopes ?? outer.scopes,
-        scopeDelimiter: options.scopeDelimiter ?? outer.scopeDelimiter,
-      },
-      context,
-      ["idJag"],
-    ),
+    ...innerScopes(options, outer, context),
     idp: {
       tokenUrl: idp.tokenUrl,
       clientAuth: compileClientAuth(idp.clientAuth, context, ["idJag", "idp", "clientAuth"]),
@@ -185,17 +178,36 @@ function exchange(
 }
 
 function scopesOf(
-  options: Pick<Output, "scopes" | "scopeDelimiter">,
+  { scopes = [], scopeDelimiter = " " }: Pick<Output, "scopes" | "scopeDelimiter">,
   context: CompileContext,
-  path: ConfigPath,
 ): Scopes {
-  const { scopes = [], scopeDelimiter = " " } = options;
   const index = scopes.findIndex((scope) => scope.includes(scopeDelimiter));
-  if (index >= 0) {
-    const problem = `The scope has ${JSON.stringify(scopeDelimiter)} in it, which is what separates scopes`;
-    context.fault([...path, "scopes", index], problem, "Choose another scopeDelimiter, or split the entry");
-  }
+  if (index >= 0) context.fault(["scopes", index], ...separated(scopeDelimiter));
   return { scopes: [...new Set(scopes)], scopeDelimiter };
+}
+
+/** What the exchange says about scopes, over what the policy says. */
+function innerScopes(
+  { scopes, scopeDelimiter }: Pick<Output, "scopes" | "scopeDelimiter">,
+  outer: Scopes,
+  { fault }: CompileContext,
+): Scopes {
+  if (scopes === undefined && scopeDelimiter === undefined) return outer;
+  const made = {
+    scopes: [...new Set(scopes ?? outer.scopes)],
+    scopeDelimiter: scopeDelimiter ?? outer.scopeDelimiter,
+  };
+  if (made.scopes.some((scope) => scope.includes(made.scopeDelimiter))) {
+    fault(["idJag", scopes === undefined ? "scopeDelimiter" : "scopes"], ...separated(made.scopeDelimiter));
+  }
+  return made;
+}
+
+function separated(delimiter: string): [problem: string, mend: string] {
+  return [
+    `A scope has ${JSON.stringify(delimiter)} in it, which is what separates scopes`,
+    "Choose another scopeDelimiter, or make each scope an entry of its own",
+  ];
 }
 
 /** A gateway that others can reach speaks plain http to nobody; the schema has left it to loopback. */

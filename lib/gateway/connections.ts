@@ -27,9 +27,11 @@ export function connectTo(
     );
   }
   const { resource } = settings.overrides;
-  if (resource !== null && !isParent(resource, upstream)) {
+  const overridePath = ["policies", index, "overrides", "resource"];
+  const madeUp = [["upstream"], overridePath].some((path) => context.isPlaceholder(path));
+  if (resource !== null && !madeUp && !isParent(resource, upstream)) {
     context.fault(
-      ["policies", index, "overrides", "resource"],
+      overridePath,
       `${JSON.stringify(resource)} is no parent path of the upstream ${JSON.stringify(maskUrl(upstream))}`,
       "Give the origin of the upstream, with as much of its path as the metadata names",
     );
@@ -62,13 +64,6 @@ export interface ConnectionNeeds {
   readonly login: OAuthSettings["login"] | null;
 }
 
-/** A connection, and where it was first met. */
-interface Known {
-  readonly policy: unknown;
-  readonly index: number;
-  readonly connection: Connection;
-}
-
 /**
  * Gives routes with the same policy value the very same connection, and reports those that cannot share one: another
  * upstream behind the same value, or another value with the same id.
@@ -78,36 +73,44 @@ export function shareConnections(
   needs: ConnectionNeeds,
   compilation: Compilation,
 ): Route[] {
-  const byId = new Map<string, Known>();
+  const byPolicy = new Map<unknown, { connection: Connection; index: number }>();
+  const byId = new Map<string, number>();
+  const { fault, isPlaceholder } = compilation.contextAt(["routes"]);
   return compiled.map(({ route, index, policies }) => {
     if (route.credential.kind !== "tokenExchange") return route;
     const { connection } = route.credential;
     const place = policies.findIndex(isTokenExchange);
-    const policy = policies[place];
-    const at = ["routes", index, "policies", place];
-    const known = byId.get(connection.id);
-    if (known === undefined) {
-      byId.set(connection.id, { policy, index, connection });
-      checkNeeds(connection, needs, (problem, mend) => compilation.fault([...at, "authMode"], problem, mend));
-      return route;
-    }
-    const id = JSON.stringify(connection.id);
-    if (known.policy !== policy) {
+    const known = byPolicy.get(policies[place]);
+    if (known !== undefined) {
+      const [here, there] = [connection.upstream, known.connection.upstream];
+      if (here === there) {
+        return { ...route, credential: { kind: "tokenExchange", connection: known.connection } };
+      }
+      if ([index, known.index].some((each) => isPlaceholder([each, "upstream"]))) return route;
       const problem =
-        `routes[${known.index}] has a tokenExchange with the id ${id} already, with options of its own`;
-      const mend = "Give each an id of its own, or write the policy once and name it on both routes";
-      compilation.fault([...at, "id"], problem, mend);
+        `routes[${known.index}] shares the connection ${JSON.stringify(connection.id)}, and its upstream ` +
+        `is ${JSON.stringify(maskUrl(there))}, not ${JSON.stringify(maskUrl(here))}`;
+      fault([index, "upstream"], problem, "Give each upstream a tokenExchange with an id of its own");
       return route;
     }
-    if (known.connection.upstream !== connection.upstream) {
-      const [here, there] = [connection.upstream, known.connection.upstream].map((each) => maskUrl(each));
-      const problem =
-        `routes[${index}] and routes[${known.index}] share the connection ${id}, and have the upstreams ${here} and ${there}`;
-      const mend = "Give each upstream a tokenExchange with an id of its own";
-      compilation.fault(["routes", index, "upstream"], problem, mend);
-      return route;
+    byPolicy.set(policies[place], { connection, index });
+    const at = [index, "policies", place];
+    checkNeeds(connection, needs, (problem, mend) => fault([...at, "authMode"], problem, mend));
+    if (isPlaceholder([...at, "id"])) return route;
+    const other = byId.get(connection.id);
+    if (other === undefined) {
+      byId.set(connection.id, index);
+    } else {
+      const problem = `routes[${other}] has a tokenExchange with the id ${
+        JSON.stringify(connection.id)
+      } already`;
+      fault(
+        [...at, "id"],
+        problem,
+        "Give each an id of its own, or make one value and put it on both routes",
+      );
     }
-    return { ...route, credential: { kind: "tokenExchange", connection: known.connection } };
+    return route;
   });
 }
 

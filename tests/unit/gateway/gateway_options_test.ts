@@ -247,6 +247,7 @@ Deno.test("`compileGateway()` reports all faults at once, of the gateway, its po
     "routes[0].path",
     "routes[0].upstream",
     "routes[1].timeouts.idleMs",
+    "routes[1].policies[0].Host",
     "routes[3].summery",
     "routes[3].path",
     "routes[1].operationId",

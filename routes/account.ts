@@ -1,7 +1,6 @@
 /** The account page: my clients and how to revoke them; sign out here and at the identity provider. */
 import type { Context } from "@hono/hono";
 import { revokeGrant } from "../lib/authorization_server/grant.ts";
-import { hashSecret } from "../lib/crypto/secret_token.ts";
 import { closeSession } from "../lib/login/session.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
 import { type GrantRecord, grants, grantsByUser, type SessionRecord } from "../lib/store/schema.ts";
@@ -12,6 +11,7 @@ import {
   ensureBrowserCookie,
   refuseCrossSite,
   sessionCookie,
+  sessionCsrfToken,
 } from "./browser.ts";
 import type { Deployment, Env } from "./context.ts";
 import { readForm } from "./form.ts";
@@ -29,7 +29,7 @@ export function account(deployment: Deployment): (c: Context<Env>) => Promise<Re
     if (session === null) return await signInFirst(c, deployment);
     const html = await accountPage({
       action: gateway.basePath + PATHS.account,
-      csrfToken: csrfTokenOf(c, deployment),
+      csrfToken: sessionCsrfToken(c, deployment),
       user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
       apps: (await approvedBy(deployment, session)).map((grant) => ({
         grantId: grant.grantId,
@@ -55,7 +55,7 @@ export function accountDecision(deployment: Deployment): (c: Context<Env>) => Pr
     const form = await readForm(c.req.raw);
     const session = await currentSession(c, deployment);
     if (session === null) return await signInFirst(c, deployment);
-    checkCsrfToken(form.get("csrf_token"), csrfTokenOf(c, deployment));
+    checkCsrfToken(form.get("csrf_token"), sessionCsrfToken(c, deployment));
     if (form.get("action") === "sign_out") return await signOut(c, deployment);
     const grant = await services.store.get(grants, form.get("grant") ?? "");
     // Somebody else's grant, or one that is gone, is left alone: the page then shows how things are.
@@ -85,15 +85,6 @@ async function approvedBy(deployment: Deployment, session: SessionRecord): Promi
     if (found.length === MAX_APPS) break;
   }
   return found.sort((a, b) => b.approvedAt - a.approvedAt);
-}
-
-/** Bound to the session, so that no other session's token fits; nothing has to be stored for it. */
-function csrfTokenOf(c: Context<Env>, deployment: Deployment): string {
-  const { keyId, value } = deployment.services.keyRing.sign(
-    "account-csrf",
-    hashSecret(sessionCookie(c) ?? ""),
-  );
-  return `${keyId}.${value}`;
 }
 
 async function signInFirst(c: Context<Env>, deployment: Deployment): Promise<Response> {

@@ -10,6 +10,10 @@ import { ALIASES, PATHS, WELL_KNOWN } from "../lib/oauth/paths.ts";
 import { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { Services } from "../lib/services.ts";
 import { account, accountDecision } from "./account.ts";
+import { clientMetadata, jwks } from "./client_metadata.ts";
+import { connect, connectDecision } from "./connect.ts";
+import { connectCallback } from "./connect_callback.ts";
+import { upstreamConnections } from "./upstream_connections.ts";
 import { clientParts } from "./client_parts.ts";
 import { authorize } from "./authorize.ts";
 import { authorizationServerDocument, routeDocument } from "./authorization_server_metadata.ts";
@@ -22,7 +26,6 @@ import { answerError, type Surface } from "./error_handler.ts";
 import { healthz, readyz } from "./health.ts";
 import { landing } from "./landing.ts";
 import { mcpEndpoint } from "./mcp_proxy.ts";
-import { metadataAnswer } from "./metadata.ts";
 import { protectedResourceDocument } from "./protected_resource_metadata.ts";
 import { createQuotas, type Quotas, spend, spendOnPage } from "./quota.ts";
 import { register, registration, unregister } from "./register.ts";
@@ -59,6 +62,7 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
     verifier: new AccessTokenVerifier(services),
     ...clientParts(services, gateway, options.strangers),
     identityProvider,
+    upstreams: upstreamConnections(services, gateway, options.strangers),
     loginStarts: quotas.loginStarts,
   };
   const deadlines = new Deadlines();
@@ -111,7 +115,8 @@ function addMetadata(router: Hono<Env>, deployment: Deployment): void {
   }
   router.get(WELL_KNOWN.protectedResource, protectedResourceDocument(deployment));
   router.get(`${WELL_KNOWN.protectedResource}/*`, protectedResourceDocument(deployment));
-  router.get(WELL_KNOWN.jwks, () => metadataAnswer(deployment.gateway, { keys: [] }));
+  router.get(WELL_KNOWN.jwks, jwks(deployment));
+  router.get(`${WELL_KNOWN.oauthClient}/:connection`, clientMetadata(deployment));
   for (const route of deployment.gateway.routes) {
     const path = route.path + WELL_KNOWN.openidConfiguration;
     router.use(path, openToEveryOrigin("GET, HEAD, OPTIONS"));
@@ -176,6 +181,10 @@ function addPages(router: Hono<Env>, deployment: Deployment, answer: Answer): vo
   if (identityProvider !== null) {
     router.get(base + PATHS.callback, answer("page", callback(deployment, identityProvider)));
   }
+  const connection = `${base}${PATHS.connections}/:connection`;
+  router.get(`${connection}/connect`, answer("page", connect(deployment)));
+  router.post(`${connection}/connect`, answer("page", connectDecision(deployment)));
+  router.get(`${connection}/callback`, answer("page", connectCallback(deployment)));
   router.get(base + PATHS.account, answer("page", account(deployment)));
   router.post(base + PATHS.account, answer("page", accountDecision(deployment)));
   router.get(base === "" ? PATHS.landing : base, answer("page", landing(deployment)));

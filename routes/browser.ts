@@ -1,7 +1,7 @@
 /** What browser endpoints share: our two cookies, the user who is signed in, and the refusal of cross-site posts. */
 import { getCookie, setCookie } from "@hono/hono/cookie";
 import type { Context } from "@hono/hono";
-import { createSecretToken, equalSecrets } from "../lib/crypto/secret_token.ts";
+import { createSecretToken, equalSecrets, hashSecret } from "../lib/crypto/secret_token.ts";
 import { PageError } from "../lib/http/page_error.ts";
 import { findSession } from "../lib/login/session.ts";
 import type { SessionRecord } from "../lib/store/schema.ts";
@@ -73,6 +73,12 @@ export function refuseCrossSite(c: Context<Env>): void {
       reason: "cross_site_request",
     });
   }
+}
+
+/** A form token that fits this session only; nothing has to be stored for it. */
+export function sessionCsrfToken(c: Context<Env>, { services }: Pick<Deployment, "services">): string {
+  const { keyId, value } = services.keyRing.sign("session-csrf", hashSecret(sessionCookie(c) ?? ""));
+  return `${keyId}.${value}`;
 }
 
 /** Checks a form's token against the stored one. @throws {PageError} 403 */

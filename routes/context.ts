@@ -7,6 +7,8 @@ import type { IdentityProvider } from "../lib/login/identity_provider.ts";
 import type { RateLimiter } from "../lib/observability/rate_limiter.ts";
 import type { Services } from "../lib/services.ts";
 
+import type { UpstreamConnections } from "./upstream_connections.ts";
+
 /** Facts of one request that its headers alone do not tell. */
 export interface RequestContext {
   readonly requestId: string;
@@ -36,6 +38,7 @@ export interface Deployment {
   readonly verifier: AccessTokenVerifier;
   readonly clientSources: ClientSources;
   readonly clientKeys: ClientKeys;
+  readonly upstreams: UpstreamConnections;
   /** `null`: the local login. */
   readonly identityProvider: IdentityProvider | null;
   /** How many logins may begin: each leaves a row, whichever page it begins at. */

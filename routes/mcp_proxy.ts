@@ -1,47 +1,23 @@
 /** The MCP endpoint of a route: bearer check, one request to the upstream, its answer streamed back (MCP Streamable HTTP). */
 import type { Context } from "@hono/hono";
-import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { NotUtf8Error, readText } from "../lib/http/body.ts";
-import { endable } from "../lib/mcp/event_stream.ts";
-import { ClientGoneError, forward, type Upstream } from "../lib/mcp/forward.ts";
+import { ClientGoneError, forward } from "../lib/mcp/forward.ts";
 import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
-import { requestHeaders, responseHeaders } from "../lib/mcp/headers.ts";
+import { requestHeaders } from "../lib/mcp/headers.ts";
 import { JSON_RPC_CODES, JsonRpcError, type McpMessage, parseMessage } from "../lib/mcp/json_rpc.ts";
-import { bindSessionId, openSessionId } from "../lib/mcp/session_id.ts";
-import type { StreamRegistry } from "../lib/mcp/stream_registry.ts";
-import type { Deadlines } from "../lib/runtime/deadlines.ts";
-import { challenge, checkBearer } from "./bearer.ts";
+import { openSessionId } from "../lib/mcp/session_id.ts";
+import { type Caller, type CredentialOutcome, RouteCredential } from "./credential.ts";
 import type { Deployment, Env, RequestContext } from "./context.ts";
 import { isAllowedOrigin, mcpPreflight } from "./cors.ts";
 import { requestTarget } from "./edge.ts";
-import { type Invocation, startInvocation } from "./invocation.ts";
-import { ownHeadersOf, upstreamOf } from "./upstream.ts";
+import { handOver } from "./hand_over.ts";
+import { startInvocation } from "./invocation.ts";
+import { type Admitted, type Endpoint, judge, type ProxyParts } from "./mcp_exchange.ts";
+import { upstreamOf } from "./upstream.ts";
+import { ownBody, userMustAct } from "./user_must_act.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
-
-/** What all routes of a process share. */
-export interface ProxyParts {
-  readonly streams: StreamRegistry;
-  readonly deadlines: Deadlines;
-}
-
-/** A route with all that does not change from request to request. */
-interface Endpoint {
-  readonly deployment: Deployment;
-  readonly parts: ProxyParts;
-  readonly route: Route;
-  readonly upstream: Upstream;
-  readonly ownHeaders: readonly (readonly [string, string])[];
-}
-
-/** A request that passed the gate. */
-interface Admitted {
-  readonly request: Request;
-  readonly context: RequestContext;
-  readonly verdict: Verdict;
-  readonly search: string;
-}
 
 /** The handler of one route, for every method. Errors are thrown, for `error_handler.ts` to answer. */
 export function mcpEndpoint(
@@ -54,7 +30,7 @@ export function mcpEndpoint(
     parts,
     route,
     upstream: upstreamOf(route),
-    ownHeaders: ownHeadersOf(route),
+    credential: new RouteCredential(deployment, route),
   };
   return async function mcp(c) {
     const request = c.req.raw;
@@ -84,22 +60,6 @@ async function admit(endpoint: Endpoint, request: Request, context: RequestConte
         headers: { Allow: METHODS },
       });
   }
-}
-
-/** The verdict on the request's token, or the challenge that refuses it. */
-async function judge(
-  { deployment, route }: Endpoint,
-  { request, context, search }: Omit<Admitted, "verdict">,
-): Promise<Verdict | Response> {
-  const authorization = request.headers.get("authorization");
-  const verdict = await checkBearer(deployment, { authorization, search }, route, context.origin);
-  if (!("reason" in verdict)) return verdict;
-  deployment.services.events.emit(
-    verdict.error === null ? "debug" : "warn",
-    "mcp_auth_downstream_bearer_refused",
-    { requestId: context.requestId, operationId: route.operationId, reasonCode: verdict.reason },
-  );
-  return challenge(context, route, verdict);
 }
 
 async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
@@ -143,31 +103,70 @@ async function relay(
   body: string | null,
   message: McpMessage | null,
 ): Promise<Response> {
-  const { request, context, verdict, search } = admitted;
-  const { route, parts, deployment } = endpoint;
+  const { request, context, verdict } = admitted;
   const headers = requestHeaders(request.headers);
   const sessionId = upstreamSessionId(endpoint, admitted, message);
   if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
+  const caller: Caller = { verdict, context, id: message?.id ?? null };
+  const credential = endpoint.credential.fixed ?? await endpoint.credential.resolve(caller);
+  if (credential.kind === "act") {
+    return userMustAct(endpoint, admitted, { required: credential.required, message, body });
+  }
   const controller = new AbortController();
   request.signal.addEventListener("abort", () => controller.abort(), { once: true });
-  const invocation = startInvocation(deployment.services, { context, route, verdict, message });
+  const invocation = startInvocation(endpoint.deployment.services, {
+    context,
+    route: endpoint.route,
+    verdict,
+    message,
+  });
+  const sending: Sending = { headers, body: ownBody(endpoint, admitted, { body, message }), controller };
   try {
-    const answer = await forward(endpoint.upstream, {
-      method: request.method,
-      headers,
-      ownHeaders: endpoint.ownHeaders,
-      search: route.forwardSearch ? search : "",
-      body,
-      id: message?.id ?? null,
-      controller,
-    }, parts.deadlines);
+    let answer = await send(endpoint, admitted, sending, { credential, message });
+    if (answer.status === 401 || answer.status === 403) {
+      const next = await endpoint.credential.afterRefusal(caller, credential.token, answer);
+      if (next !== null) await answer.body?.cancel();
+      if (next?.kind === "act") {
+        invocation.completed("cancelled");
+        return userMustAct(endpoint, admitted, { required: next.required, message, body });
+      }
+      // Once, and no more: the body is a text that can be sent again.
+      if (next !== null) answer = await send(endpoint, admitted, sending, { credential: next, message });
+    }
     invocation.upstreamAnswered(answer.status);
-    return await handOver(endpoint, admitted, { answer, message, controller, invocation });
+    return await handOver(endpoint, admitted, { answer, message, invocation });
   } catch (error) {
     invocation.failed(error);
     if (error instanceof ClientGoneError) return new Response(null, { status: 499 });
     throw error;
   }
+}
+
+/** What is sent upstream, whatever the credential. */
+interface Sending {
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string | null;
+  readonly controller: AbortController;
+}
+
+function send(
+  endpoint: Endpoint,
+  { request, search }: Admitted,
+  { headers, body, controller }: Sending,
+  about: {
+    readonly credential: Extract<CredentialOutcome, { kind: "headers" }>;
+    readonly message: McpMessage | null;
+  },
+): Promise<Response> {
+  return forward(endpoint.upstream, {
+    method: request.method,
+    headers,
+    ownHeaders: about.credential.headers,
+    search: endpoint.route.forwardSearch ? search : "",
+    body,
+    id: about.message?.id ?? null,
+    controller,
+  }, endpoint.parts.deadlines);
 }
 
 /** The session id of the request, as the upstream knows it. Whoever did not open the session gets 404. */
@@ -185,81 +184,6 @@ function upstreamSessionId(
     reason: "session_of_another_or_unknown",
     id: message?.id ?? null,
   });
-}
-
-interface Answered {
-  readonly answer: Response;
-  readonly message: McpMessage | null;
-  readonly controller: AbortController;
-  readonly invocation: Invocation;
-}
-
-async function handOver(endpoint: Endpoint, admitted: Admitted, answered: Answered): Promise<Response> {
-  const { answer, message, invocation } = answered;
-  if (answer.status === 401 || answer.status === 403) {
-    await answer.body?.cancel();
-    // Never the upstream's own challenge: the client would sign in to the wrong server and drop its good token (RS-13).
-    throw new JsonRpcError(JSON_RPC_CODES.upstreamUnavailable, refusedCredential(endpoint.route), {
-      status: 502,
-      reason: "upstream_refused_credential",
-      id: message?.id ?? null,
-    });
-  }
-  const headers = responseHeaders(answer.headers);
-  const upstreamId = answer.headers.get("mcp-session-id");
-  if (upstreamId !== null) {
-    const sessionId = bindSessionId(endpoint.deployment.services.keyRing, upstreamId, admitted.verdict);
-    if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
-  }
-  const type = answer.headers.get("content-type")?.toLowerCase();
-  if (answer.body === null || !type?.startsWith("text/event-stream")) {
-    invocation.completed();
-    return new Response(answer.body, { status: answer.status, headers });
-  }
-  headers.push(["x-accel-buffering", "no"]);
-  const stream = await watchStream(endpoint, admitted, answered, answer.body);
-  return stream instanceof Response ? stream : new Response(stream, { status: answer.status, headers });
-}
-
-/** Registers the stream and returns it, or answers why it may not open. */
-async function watchStream(
-  endpoint: Endpoint,
-  admitted: Admitted,
-  { message, invocation }: Answered,
-  upstreamBody: ReadableStream<Uint8Array<ArrayBuffer>>,
-): Promise<Response | ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const { streams } = endpoint.parts;
-  const { verdict, context } = admitted;
-  const { body, end } = endable(upstreamBody);
-  if (!streams.hasRoomFor(verdict.userId)) {
-    end();
-    throw new JsonRpcError(
-      JSON_RPC_CODES.upstreamUnavailable,
-      "Too many streams are open; close one and try again.",
-      {
-        status: 429,
-        reason: "too_many_streams",
-        id: message?.id ?? null,
-        headers: { "Retry-After": "5" },
-      },
-    );
-  }
-  const { completed } = context.delivery;
-  streams.add({ ...verdict, abort: end }, completed);
-  completed.then(end, end);
-  // The upstream may have taken its time. From here on a revocation ends the stream; one that came before would be missed.
-  const refusal = await judge(endpoint, admitted);
-  if (refusal instanceof Response) {
-    end();
-    invocation.completed("cancelled");
-    return refusal;
-  }
-  completed.then(() => invocation.completed(), () => invocation.completed("cancelled"));
-  return body;
-}
-
-function refusedCredential(route: Route): string {
-  return `The upstream MCP server of "${route.operationId}" refused the gateway's credential. The gateway's operator has to mend it.`;
 }
 
 function originRefused(): JsonRpcError {

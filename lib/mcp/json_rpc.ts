@@ -1,5 +1,6 @@
 /** JSON-RPC 2.0 as MCP uses it: what a message is, and the errors that the gateway itself answers. */
 import { Buffer } from "node:buffer";
+import { declaresUrlElicitation, type ModernFields, modernFields } from "./era.ts";
 import { parseStrictJson, StrictJsonError } from "../http/strict_json.ts";
 
 /** An id as JSON-RPC allows it; `null` when it is not known. */
@@ -57,6 +58,10 @@ export interface McpMessage {
   readonly method: string | null;
   /** Tool or prompt name, or resource URI. */
   readonly capability: string | null;
+  /** `null`: a message of 2025-11-25 or older. */
+  readonly modern: ModernFields | null;
+  /** Of an `initialize` request: whether the client can be asked to open a URL; `null` for every other message. */
+  readonly sessionElicitsUrls: boolean | null;
 }
 
 /** How deep a message may nest unless the configuration says otherwise. */
@@ -74,7 +79,7 @@ export function parseMessage(body: string | Uint8Array, maxDepth: number = DEFAU
     throw unreadable(error instanceof StrictJsonError ? error.reason : "json_malformed", maxDepth);
   }
   if (Array.isArray(value) && value.length > 0 && value.every(isObject)) {
-    return { kind: "batch", id: null, method: null, capability: null };
+    return { kind: "batch", id: null, ...NOTHING_KNOWN };
   }
   if (!isObject(value) || value.jsonrpc !== "2.0") throw invalid();
   // MCP: an id is a string or a number, never null; only an error answer to an unreadable request has none.
@@ -82,15 +87,21 @@ export function parseMessage(body: string | Uint8Array, maxDepth: number = DEFAU
   if (id === null && value.id !== undefined && !("error" in value && value.id === null)) throw invalid();
   if (typeof value.method !== "string") {
     if (!("result" in value) && !("error" in value)) throw invalid();
-    return { kind: "response", id, method: null, capability: null };
+    return { kind: "response", id, ...NOTHING_KNOWN };
   }
   return {
     kind: "id" in value ? "request" : "notification",
     id,
     method: value.method,
     capability: capabilityOf(value),
+    modern: modernFields(value.params),
+    sessionElicitsUrls: value.method === "initialize" && isObject(value.params)
+      ? declaresUrlElicitation(value.params.capabilities)
+      : null,
   };
 }
+
+const NOTHING_KNOWN = { method: null, capability: null, modern: null, sessionElicitsUrls: null } as const;
 
 /** The JSON text of an error answer. */
 export function errorBody(

@@ -22,7 +22,7 @@ export class RevocationFeed {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #listeners = new Set<RevocationListener>();
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new Map<string, { readonly version: string; readonly until: number }>();
   #epoch: string | null | undefined = undefined;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #checking: Promise<void> | null = null;
@@ -78,10 +78,11 @@ export class RevocationFeed {
   }
 
   async #announceUnseen(now: number): Promise<void> {
-    for (const [id, until] of this.#seen) if (until <= now) this.#seen.delete(id);
-    for await (const { id: [id], value } of this.#store.list(revocations)) {
-      if (this.#seen.has(id)) continue;
-      this.#seen.set(id, value.expiresAt);
+    for (const [id, { until }] of this.#seen) if (until <= now) this.#seen.delete(id);
+    for await (const { id: [id], value, version } of this.#store.list(revocations)) {
+      // A grant is revoked once, but a connection changes many times.
+      if (this.#seen.get(id)?.version === version) continue;
+      this.#seen.set(id, { version, until: value.expiresAt });
       this.announce(id);
     }
   }

@@ -22,6 +22,8 @@
  * | `["revocation", grantId]`                   |   | 5 minutes: longer than any process may cache a verdict         |
  * | `["revocation_epoch", "all"]`               |   | rewritten at every revocation                                  |
  *
+ * What is kept for upstreams is in `upstream_schema.ts`.
+ *
  * A grant is the root of what was issued under it: without its grant no code and no token is valid.
  */
 import { z } from "zod";

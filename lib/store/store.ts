@@ -54,6 +54,15 @@ export class Store {
     return row.versionstamp === null ? null : this.#read(collection, id, row.value, row.versionstamp);
   }
 
+  /** As {@linkcode get}, but an expired record that KV has not removed yet counts: for who wants to take its place. */
+  async getExpired<Record extends Expiring>(
+    collection: Collection<Record>,
+    ...id: RecordId
+  ): Promise<Entry<Record> | null> {
+    const row = await retryWhileLocked(() => this.#options.kv.get<Uint8Array>([collection.name, ...id]));
+    return row.versionstamp === null ? null : this.#parse(collection, id, row.value, row.versionstamp);
+  }
+
   /** The live records whose key starts with `prefix`, in key order. */
   async *list<Record extends Expiring>(
     collection: Collection<Record>,
@@ -89,14 +98,21 @@ export class Store {
     bytes: Uint8Array,
     version: string,
   ): Entry<Record> | null {
+    const entry = this.#parse(collection, id, bytes, version);
+    return entry === null || entry.value.expiresAt <= this.#options.clock.now() ? null : entry;
+  }
+
+  #parse<Record extends Expiring>(
+    collection: Collection<Record>,
+    id: RecordId,
+    bytes: Uint8Array,
+    version: string,
+  ): Entry<Record> | null {
     const json = this.#decode(collection, id, bytes);
     const parsed = json === null ? null : collection.schema.safeParse(json);
-    if (parsed === null || !parsed.success) {
-      this.#options.onUnreadable?.(collection.name);
-      return null;
-    }
-    if (parsed.data.expiresAt <= this.#options.clock.now()) return null;
-    return { collection, id, value: parsed.data, version };
+    if (parsed?.success) return { collection, id, value: parsed.data, version };
+    this.#options.onUnreadable?.(collection.name);
+    return null;
   }
 
   #decode<Record extends Expiring>(collection: Collection<Record>, id: RecordId, bytes: Uint8Array): unknown {

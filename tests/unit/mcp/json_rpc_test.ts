@@ -23,6 +23,8 @@ Deno.test("a request, a notification and an answer are told apart (TR-06, TR-28)
       id: 1,
       method: "tools/call",
       capability: "echo",
+      modern: null,
+      sessionElicitsUrls: null,
     },
   );
   assert.deepEqual(parse({ ...base, id: "a", method: "resources/read", params: { uri: "file:///x" } }), {
@@ -30,6 +32,8 @@ Deno.test("a request, a notification and an answer are told apart (TR-06, TR-28)
     id: "a",
     method: "resources/read",
     capability: "file:///x",
+    modern: null,
+    sessionElicitsUrls: null,
   });
   assert.equal(parse({ ...base, method: "notifications/initialized" }).kind, "notification");
   assert.equal(parse({ ...base, id: 1, result: {} }).kind, "response");

@@ -6,8 +6,22 @@ import { startInvocation } from "../../../routes/invocation.ts";
 import { startHarness } from "../../support/harness.ts";
 import { testServices } from "../../support/services.ts";
 
-const call: McpMessage = { kind: "request", id: 1, method: "tools/call", capability: "echo" };
-const ping: McpMessage = { kind: "request", id: 1, method: "ping", capability: null };
+const call: McpMessage = {
+  kind: "request",
+  id: 1,
+  method: "tools/call",
+  capability: "echo",
+  modern: null,
+  sessionElicitsUrls: null,
+};
+const ping: McpMessage = {
+  kind: "request",
+  id: 1,
+  method: "ping",
+  capability: null,
+  modern: null,
+  sessionElicitsUrls: null,
+};
 
 async function invoke(
   message: McpMessage | null,

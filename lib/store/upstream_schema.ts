@@ -1,0 +1,103 @@
+/**
+ * The records of upstream OAuth, in the manner of `schema.ts`: times in milliseconds since the epoch, `S`: sealed.
+ *
+ * | key                                         |   | lives                                                          |
+ * |---------------------------------------------|---|----------------------------------------------------------------|
+ * | `["connection", owner, connectionId]`        | S | a year from its last use; owner is a user, or `@shared`        |
+ * | `["upstream_client", connectionId, sha256]`   | S | ten years; by issuer and redirect URI; replaced when the upstream forgot it |
+ * | `["connect", state]`                        | S | `stateTtlSeconds`; taken at the upstream's callback             |
+ * | `["pending_connect", pendingId]`            |   | 15 minutes                                                     |
+ * | `["lease", name]`                           |   | seconds                                                        |
+ * | `["signing_key", "current"]`                | S | ten years                                                      |
+ */
+import { z } from "zod";
+import { collection, type RecordOf } from "./collection.ts";
+
+/** An upstream's authorization server as it was when it was last asked: what a connection is bound to. */
+const upstreamServer = z.object({
+  issuer: z.string(),
+  authorizationEndpoint: z.string(),
+  tokenEndpoint: z.string(),
+  registrationEndpoint: z.string().nullable(),
+  revocationEndpoint: z.string().nullable(),
+  authMethods: z.array(z.string()),
+  sendsIss: z.boolean(),
+  takesMetadataDocuments: z.boolean(),
+  scopesSupported: z.array(z.string()),
+});
+
+/** The gateway as a client of an upstream's authorization server. */
+const upstreamClient = z.object({
+  clientId: z.string(),
+  clientSecret: z.string().nullable(),
+  authMethod: z.enum(["client_secret_basic", "client_secret_post", "none", "private_key_jwt"]),
+});
+
+/** A registration of ours at an upstream's authorization server: for one issuer and one redirect URI. */
+export const upstreamClients = collection("upstream_client", {
+  issuer: z.string(),
+  redirectUri: z.string(),
+  client: upstreamClient,
+  registeredAt: z.number(),
+}, { sealed: true });
+
+/** A user's, or everybody's, credential at an upstream. It never leaves the issuer and resource that it was obtained for. */
+export const connections = collection("connection", {
+  server: upstreamServer,
+  client: upstreamClient,
+  /** The exact string of the protected resource metadata; `null` if the upstream has none, or must not be sent one. */
+  resource: z.string().nullable(),
+  accessToken: z.string(),
+  refreshToken: z.string().nullable(),
+  scope: z.array(z.string()).nullable(),
+  obtainedAt: z.number(),
+  /** `null`: the upstream did not say. */
+  accessTokenExpiresAt: z.number().nullable(),
+  /** Scopes that a later call was found to need; the user has to consent again. */
+  missingScope: z.array(z.string()).nullable(),
+  /** The upstream does not honour the credential any more. */
+  dead: z.boolean(),
+  connectedAt: z.number(),
+}, { sealed: true });
+
+/** A connect on its way to the upstream's authorization server; its id is the `state`. */
+export const connects = collection("connect", {
+  browserHash: z.string(),
+  userId: z.string(),
+  connectionId: z.string(),
+  owner: z.string(),
+  server: upstreamServer,
+  client: upstreamClient,
+  resource: z.string().nullable(),
+  scope: z.array(z.string()).nullable(),
+  redirectUri: z.string(),
+  codeVerifier: z.string(),
+  /** A path of ours. */
+  returnTo: z.string(),
+  origin: z.string(),
+}, { sealed: true });
+
+/** What a connect link names: who has to connect what, and why. It is no credential. */
+export const pendingConnects = collection("pending_connect", {
+  userId: z.string(),
+  connectionId: z.string(),
+  operationId: z.string(),
+  scope: z.array(z.string()).nullable(),
+}, { sealed: false });
+
+/** Who may do a thing that must be done once at a time. */
+export const leases = collection("lease", { holder: z.string() }, { sealed: false });
+
+/** Our key pair for `private_key_jwt`, as JWK. */
+export const signingKeys = collection("signing_key", {
+  keyId: z.string(),
+  privateJwk: z.record(z.string(), z.unknown()),
+  publicJwk: z.record(z.string(), z.unknown()),
+}, { sealed: true });
+
+/** Record types by the name of the thing. */
+export type ConnectionRecord = RecordOf<typeof connections>;
+export type ConnectRecord = RecordOf<typeof connects>;
+export type PendingConnectRecord = RecordOf<typeof pendingConnects>;
+export type UpstreamServer = z.output<typeof upstreamServer>;
+export type UpstreamClient = z.output<typeof upstreamClient>;

@@ -1,0 +1,60 @@
+/** The upstream's challenge to a request without a credential: where its metadata is, and which scopes it wants (RFC 9728 §5.1). */
+import type { Fetch } from "../http/outbound_fetch.ts";
+import { UpstreamError } from "./upstream_error.ts";
+
+/** What a `WWW-Authenticate` header says that matters here. */
+export interface Challenge {
+  readonly error: string | null;
+  readonly resourceMetadata: string | null;
+  readonly scope: readonly string[] | null;
+}
+
+const NOTHING: Challenge = { error: null, resourceMetadata: null, scope: null };
+const MAX_HEADER_LENGTH = 8_192;
+
+/** Asks the upstream without a credential and reads its challenge. @throws {UpstreamError} `unavailable` */
+export async function probeChallenge(upstream: string, fetch: Fetch): Promise<Challenge> {
+  try {
+    const response = await fetch(upstream, {
+      method: "POST",
+      headers: {
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": "2025-11-25",
+      },
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 0,
+        method: "initialize",
+        params: {
+          protocolVersion: "2025-11-25",
+          capabilities: {},
+          clientInfo: { name: "sallyport", version: "1" },
+        },
+      }),
+    });
+    await response.body?.cancel();
+    return response.status === 401 ? readChallenge(response.headers) : NOTHING;
+  } catch (cause) {
+    throw new UpstreamError("unavailable", "upstream_unreachable", { cause });
+  }
+}
+
+/** Reads the Bearer challenge of an answer's headers. */
+export function readChallenge(headers: Headers): Challenge {
+  const header = headers.get("www-authenticate");
+  if (header === null || header.length > MAX_HEADER_LENGTH || !/(?:^|,\s*)bearer\b/i.test(header)) {
+    return NOTHING;
+  }
+  const scope = parameter(header, "scope");
+  return {
+    error: parameter(header, "error"),
+    resourceMetadata: parameter(header, "resource_metadata"),
+    scope: scope === null ? null : scope.split(" ").filter((value) => value !== ""),
+  };
+}
+
+function parameter(header: string, name: string): string | null {
+  const match = new RegExp(`(?:^|[\\s,])${name}\\s*=\\s*(?:"([^"]*)"|([^\\s,"]+))`, "i").exec(header);
+  return match?.[1] ?? match?.[2] ?? null;
+}

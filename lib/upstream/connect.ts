@@ -1,0 +1,141 @@
+/** Connecting a user to an upstream: an OAuth authorization code flow in which the gateway is the client. */
+import * as oauth from "@panva/oauth4webapi";
+import { createIdentifier, createSecretToken, hashSecret } from "../crypto/secret_token.ts";
+import type { Services } from "../services.ts";
+import type { Entry } from "../store/store.ts";
+import { type ConnectRecord, connects } from "../store/upstream_schema.ts";
+import { type ConnectionSettings, ownerOf } from "./connection_settings.ts";
+import type { Discovered, Discovery } from "./discovery.ts";
+import { obtainClient, type OwnAddress } from "./registration.ts";
+import {
+  checkAuthorizationResponse,
+  exchangeCode,
+  type TokenEndpointParts,
+  type UpstreamTokens,
+} from "./token_endpoint.ts";
+
+/** What a connection is made with. */
+export interface ConnectParts {
+  readonly settings: ConnectionSettings;
+  readonly discovery: Discovery;
+  readonly tokenEndpoint: TokenEndpointParts;
+}
+
+/** Who connects, from where, and what for. */
+export interface ConnectStart {
+  readonly userId: string;
+  /** Value of the browser cookie. */
+  readonly browser: string;
+  readonly origin: string;
+  readonly own: OwnAddress;
+  /** A path of ours. */
+  readonly returnTo: string;
+  /** Scopes that a call was found to need, beside the usual ones. */
+  readonly missingScope: readonly string[] | null;
+  readonly ttlSeconds: number;
+}
+
+/** Stores the connect and returns where to send the browser. The issuer is recorded before it leaves. @throws {UpstreamError} */
+export async function beginConnect(
+  services: Pick<Services, "store" | "clock" | "random">,
+  parts: ConnectParts,
+  start: ConnectStart,
+): Promise<string> {
+  const { store, clock, random } = services;
+  const { settings } = parts;
+  const found = await parts.discovery.get();
+  const client = await obtainClient(services, parts.tokenEndpoint, {
+    settings,
+    server: found.server,
+    own: start.own,
+  });
+  const scope = chooseScope(settings, found, start.missingScope);
+  const state = createIdentifier(random);
+  const connect: ConnectRecord = {
+    browserHash: hashSecret(start.browser),
+    userId: start.userId,
+    connectionId: settings.id,
+    owner: ownerOf(settings, start.userId),
+    server: found.server,
+    client,
+    resource: found.resource,
+    scope: scope === null ? null : [...scope],
+    redirectUri: start.own.redirectUri,
+    codeVerifier: createSecretToken("", random),
+    returnTo: start.returnTo,
+    origin: start.origin,
+    expiresAt: clock.now() + start.ttlSeconds * 1000,
+  };
+  await store.write().set(connects, [state], connect).commit();
+  return await authorizationUrl(settings, connect, state);
+}
+
+/** The connect of an answer, if this browser and this user began it; it stays usable for them. */
+export async function findConnect(
+  services: Pick<Services, "store">,
+  state: string,
+  who: { readonly browser: string | undefined; readonly userId: string },
+): Promise<Entry<ConnectRecord> | null> {
+  const entry = await services.store.get(connects, state);
+  if (entry === null || who.browser === undefined || entry.value.browserHash !== hashSecret(who.browser)) {
+    return null;
+  }
+  return entry.value.userId === who.userId ? entry : null;
+}
+
+/**
+ * Checks the answer, uses the connect up, and exchanges the code. `null`: it was used up a moment ago.
+ * @throws {UpstreamError} @throws {TokenRefusedError}
+ */
+export async function redeemConnect(
+  services: Pick<Services, "store">,
+  parts: Pick<ConnectParts, "tokenEndpoint">,
+  entry: Entry<ConnectRecord>,
+  params: URLSearchParams,
+): Promise<UpstreamTokens | null> {
+  const response = checkAuthorizationResponse(params, entry.value, entry.id[0]);
+  if (!await services.store.write().check(entry).delete(connects, ...entry.id).commit()) return null;
+  return await exchangeCode(parts.tokenEndpoint, entry.value, response);
+}
+
+async function authorizationUrl(
+  settings: ConnectionSettings,
+  connect: ConnectRecord,
+  state: string,
+): Promise<string> {
+  const url = new URL(connect.server.authorizationEndpoint);
+  const set = (name: string, value: string | null) => value === null || url.searchParams.set(name, value);
+  set("response_type", "code");
+  set("client_id", connect.client.clientId);
+  set("redirect_uri", connect.redirectUri);
+  set("state", state);
+  set("code_challenge", await oauth.calculatePKCECodeChallenge(connect.codeVerifier));
+  set("code_challenge_method", "S256");
+  set("scope", connect.scope === null ? null : connect.scope.join(settings.scopeDelimiter));
+  set("resource", connect.resource);
+  const offline = connect.scope?.includes("offline_access") ?? false;
+  set(
+    "prompt",
+    settings.prompt === null
+      ? (offline ? "consent" : null)
+      : settings.prompt === false
+      ? null
+      : settings.prompt,
+  );
+  return url.href;
+}
+
+/** Configured, else the challenge's, else the resource's, else none; with what a call was missing, and refresh where it is offered. */
+export function chooseScope(
+  settings: ConnectionSettings,
+  found: Discovered,
+  missing: readonly string[] | null,
+): readonly string[] | null {
+  const configured = settings.scopes.length > 0 ? settings.scopes : null;
+  const base = configured ?? found.challengeScope ?? found.resourceScopes;
+  if (base === null && missing === null) return null;
+  const offline = configured === null && found.server.scopesSupported.includes("offline_access")
+    ? ["offline_access"]
+    : [];
+  return [...new Set([...base ?? [], ...missing ?? [], ...offline])];
+}

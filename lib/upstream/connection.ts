@@ -1,0 +1,272 @@
+/**
+ * A user's connection to an upstream: kept sealed, used, refreshed silently. One refresh per owner and connection, across processes; new
+ * tokens are stored before they are used; only the server's own word ends a credential, never an outage.
+ */
+import { takeLease } from "../store/lease.ts";
+import type { Services } from "../services.ts";
+import type { Entry } from "../store/store.ts";
+import { type ConnectionRecord, connections, type ConnectRecord } from "../store/upstream_schema.ts";
+import type { ConnectionSettings } from "./connection_settings.ts";
+import { forgetRegistration } from "./registration.ts";
+import {
+  refreshTokens,
+  revokeToken,
+  type TokenEndpointParts,
+  TokenRefusedError,
+  type UpstreamTokens,
+} from "./token_endpoint.ts";
+import { UpstreamError } from "./upstream_error.ts";
+
+const TTL_MS = 365 * 86_400_000;
+/** How long a process may use what it has read, in milliseconds; changes are announced, so this is a backstop. */
+const CACHE_MS = 5_000;
+const MAX_CACHED = 20_000;
+const REFRESH_LEASE_MS = 20_000;
+const WAIT_MS = 50;
+const LONGEST_WAIT_MS = 15_000;
+/** A token is renewed this long before it expires, or in the last fifth of a shorter life. */
+const MARGIN_MS = 60_000;
+
+/** What a call can be made with, or why not. */
+export type Credential =
+  | { readonly kind: "ready"; readonly accessToken: string }
+  /** The user has never connected, or has disconnected. */
+  | { readonly kind: "absent" }
+  /** The user has to consent again. */
+  | { readonly kind: "stale"; readonly missingScope: readonly string[] | null };
+
+type ConnectionServices = Pick<Services, "store" | "clock" | "random" | "revocations" | "events">;
+
+/** The connections of all owners at one upstream. One per connection and process. */
+export class Connections {
+  readonly #services: ConnectionServices;
+  readonly #settings: ConnectionSettings;
+  readonly #tokenEndpoint: TokenEndpointParts;
+  readonly #cache = new Map<string, { readonly entry: Entry<ConnectionRecord>; readonly readAt: number }>();
+  readonly #refreshing = new Map<string, Promise<Credential>>();
+
+  constructor(services: ConnectionServices, settings: ConnectionSettings, tokenEndpoint: TokenEndpointParts) {
+    this.#services = services;
+    this.#settings = settings;
+    this.#tokenEndpoint = tokenEndpoint;
+    services.revocations.listen((id) => {
+      const prefix = this.#announcement("");
+      if (id.startsWith(prefix)) this.#cache.delete(id.slice(prefix.length));
+    });
+  }
+
+  /** The owner's credential, refreshed if it is about to expire. @throws {UpstreamError} `unavailable` if it has expired and cannot be refreshed now */
+  async get(owner: string): Promise<Credential> {
+    await this.#services.revocations.refresh();
+    const entry = await this.#read(owner);
+    if (entry === null) return { kind: "absent" };
+    const { value } = entry;
+    if (value.dead || value.missingScope !== null) return { kind: "stale", missingScope: value.missingScope };
+    const now = this.#services.clock.now();
+    const { accessTokenExpiresAt: expiresAt } = value;
+    if (expiresAt === null || now < expiresAt - margin(value)) return ready(value);
+    if (value.refreshToken === null) {
+      return now < expiresAt ? ready(value) : { kind: "stale", missingScope: null };
+    }
+    try {
+      return await this.#refreshOnce(owner, value.accessToken);
+    } catch (error) {
+      if (error instanceof UpstreamError && now < expiresAt) return ready(value);
+      throw error;
+    }
+  }
+
+  /** The credential after the upstream refused `rejected` with 401, whatever the clock says. @throws {UpstreamError} */
+  async renew(owner: string, rejected: string): Promise<Credential> {
+    this.#cache.delete(owner);
+    const entry = await this.#read(owner);
+    if (entry === null) return { kind: "absent" };
+    if (entry.value.dead || entry.value.missingScope !== null) {
+      return { kind: "stale", missingScope: entry.value.missingScope };
+    }
+    if (entry.value.accessToken !== rejected) return ready(entry.value);
+    if (entry.value.refreshToken === null) {
+      await this.#change(entry, { ...entry.value, dead: true });
+      return { kind: "stale", missingScope: null };
+    }
+    return await this.#refreshOnce(owner, rejected);
+  }
+
+  /** Notes that calls need scopes which the credential lacks: the user has to consent to them. */
+  async needScope(owner: string, scope: readonly string[]): Promise<void> {
+    const entry = await this.#read(owner);
+    if (entry === null) return;
+    const missingScope = [...new Set([...entry.value.missingScope ?? [], ...scope])];
+    await this.#change(entry, { ...entry.value, missingScope });
+  }
+
+  /** Stores what a connect obtained, in place of what was there. */
+  async store(connect: ConnectRecord, tokens: UpstreamTokens): Promise<void> {
+    const { store, clock } = this.#services;
+    const now = clock.now();
+    const record: ConnectionRecord = {
+      server: connect.server,
+      client: connect.client,
+      resource: connect.resource,
+      accessToken: tokens.accessToken,
+      refreshToken: tokens.refreshToken,
+      scope: [...tokens.scope ?? connect.scope ?? []],
+      obtainedAt: now,
+      accessTokenExpiresAt: tokens.expiresIn === null ? null : now + tokens.expiresIn * 1000,
+      missingScope: null,
+      dead: false,
+      connectedAt: now,
+      expiresAt: now + TTL_MS,
+    };
+    const write = store.write().set(connections, [connect.owner, this.#settings.id], record);
+    await this.#services.revocations.record(write, this.#announcement(connect.owner)).commit();
+    this.#announce(connect.owner);
+  }
+
+  /** Whether the owner has a credential that works as far as is known. */
+  async isConnected(owner: string): Promise<boolean> {
+    const entry = await this.#services.store.get(connections, owner, this.#settings.id);
+    return entry !== null && !entry.value.dead && entry.value.missingScope === null;
+  }
+
+  /** Forgets the owner's credential, and asks the upstream to do so, too. */
+  async disconnect(owner: string): Promise<void> {
+    const { store, revocations } = this.#services;
+    const entry = await store.get(connections, owner, this.#settings.id);
+    if (entry === null) return;
+    await revocations.record(
+      store.write().delete(connections, owner, this.#settings.id),
+      this.#announcement(owner),
+    ).commit();
+    this.#announce(owner);
+    const { value } = entry;
+    await revokeToken(this.#tokenEndpoint, value, value.refreshToken ?? value.accessToken);
+  }
+
+  async #read(owner: string): Promise<Entry<ConnectionRecord> | null> {
+    const now = this.#services.clock.now();
+    const cached = this.#cache.get(owner);
+    if (cached !== undefined && now - cached.readAt < CACHE_MS && now >= cached.readAt) return cached.entry;
+    const entry = await this.#services.store.get(connections, owner, this.#settings.id);
+    if (entry === null) this.#cache.delete(owner);
+    else {
+      const [oldest] = this.#cache.keys();
+      if (this.#cache.size >= MAX_CACHED && oldest !== undefined) this.#cache.delete(oldest);
+      this.#cache.set(owner, { entry, readAt: now });
+    }
+    return entry;
+  }
+
+  #refreshOnce(owner: string, staleToken: string): Promise<Credential> {
+    const running = this.#refreshing.get(owner);
+    if (running !== undefined) return running;
+    const refreshing = this.#refresh(owner, staleToken).finally(() => this.#refreshing.delete(owner));
+    this.#refreshing.set(owner, refreshing);
+    return refreshing;
+  }
+
+  /** Whoever gets the lease refreshes; the others wait until the token in the store is another one. */
+  async #refresh(owner: string, staleToken: string): Promise<Credential> {
+    const until = performance.now() + LONGEST_WAIT_MS;
+    while (performance.now() < until) {
+      const release = await takeLease(
+        this.#services,
+        `refresh:${owner}:${this.#settings.id}`,
+        REFRESH_LEASE_MS,
+      );
+      try {
+        const entry = await this.#services.store.get(connections, owner, this.#settings.id);
+        if (entry === null) return { kind: "absent" };
+        if (entry.value.dead) return { kind: "stale", missingScope: null };
+        if (entry.value.accessToken !== staleToken) return this.#adopt(owner, entry);
+        if (release !== null) return await this.#exchange(owner, entry);
+      } finally {
+        await release?.();
+      }
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+    }
+    throw new UpstreamError("unavailable", "refresh_busy");
+  }
+
+  async #exchange(owner: string, entry: Entry<ConnectionRecord>): Promise<Credential> {
+    const { value } = entry;
+    const { refreshToken } = value;
+    if (refreshToken === null) return { kind: "stale", missingScope: null };
+    let tokens: UpstreamTokens;
+    try {
+      tokens = await refreshTokens(this.#tokenEndpoint, { ...value, refreshToken });
+    } catch (error) {
+      if (!(error instanceof TokenRefusedError)) throw error;
+      return await this.#refused(entry, error);
+    }
+    const now = this.#services.clock.now();
+    const next: ConnectionRecord = {
+      ...value,
+      accessToken: tokens.accessToken,
+      // A server that sends no new refresh token means the old one to be kept (RFC 6749 §6).
+      refreshToken: tokens.refreshToken ?? refreshToken,
+      scope: tokens.scope === null ? value.scope : [...tokens.scope],
+      obtainedAt: now,
+      accessTokenExpiresAt: tokens.expiresIn === null ? null : now + tokens.expiresIn * 1000,
+      expiresAt: now + TTL_MS,
+    };
+    if (await this.#change(entry, next)) return ready(next);
+    // The user disconnected or connected anew meanwhile: what is stored now counts, and not these tokens.
+    const current = await this.#services.store.get(connections, owner, this.#settings.id);
+    return current === null ? { kind: "absent" } : this.#adopt(owner, current);
+  }
+
+  /** The server's word: the grant is over, or it has forgotten us. Everything else may pass. */
+  async #refused(entry: Entry<ConnectionRecord>, error: TokenRefusedError): Promise<Credential> {
+    const { value } = entry;
+    if (
+      error.code !== "invalid_grant" && error.code !== "invalid_client" &&
+      error.code !== "unauthorized_client"
+    ) {
+      throw new UpstreamError("unavailable", "refresh_refused", { cause: error });
+    }
+    if (error.code === "invalid_client") {
+      await forgetRegistration(this.#services, this.#settings.id, value.client.clientId);
+    }
+    await this.#change(entry, { ...value, dead: true });
+    this.#services.events.emit("warn", "mcp_auth_upstream_connection_lost", {
+      upstreamServerId: this.#settings.id,
+      subjectId: entry.id[0],
+      reasonCode: error.code === "invalid_client" ? "upstream_forgot_client" : "upstream_ended_grant",
+    });
+    return { kind: "stale", missingScope: null };
+  }
+
+  async #change(entry: Entry<ConnectionRecord>, value: ConnectionRecord): Promise<boolean> {
+    const { store, revocations } = this.#services;
+    const [owner] = entry.id;
+    const write = store.write().check(entry).set(connections, entry.id, value);
+    const done = await revocations.record(write, this.#announcement(owner)).commit();
+    this.#announce(owner);
+    return done;
+  }
+
+  #adopt(owner: string, entry: Entry<ConnectionRecord>): Credential {
+    this.#cache.delete(owner);
+    const { value } = entry;
+    return value.dead || value.missingScope !== null
+      ? { kind: "stale", missingScope: value.missingScope }
+      : ready(value);
+  }
+
+  #announce(owner: string): void {
+    this.#services.revocations.announce(this.#announcement(owner));
+  }
+
+  #announcement(owner: string): string {
+    return `connection:${this.#settings.id}:${owner}`;
+  }
+}
+
+function ready({ accessToken }: ConnectionRecord): Credential {
+  return { kind: "ready", accessToken };
+}
+
+function margin({ obtainedAt, accessTokenExpiresAt }: ConnectionRecord): number {
+  return Math.min(MARGIN_MS, ((accessTokenExpiresAt ?? obtainedAt) - obtainedAt) / 5);
+}

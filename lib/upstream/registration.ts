@@ -1,0 +1,171 @@
+/** Becoming a client of the upstream's authorization server: configured, by our metadata document, or registered dynamically. */
+import * as oauth from "@panva/oauth4webapi";
+import { hashSecret } from "../crypto/secret_token.ts";
+import { takeLease } from "../store/lease.ts";
+import type { Services } from "../services.ts";
+import { type UpstreamClient, upstreamClients, type UpstreamServer } from "../store/upstream_schema.ts";
+import type { ConnectionSettings } from "./connection_settings.ts";
+import { requestOptions, serverOf, type TokenEndpointParts } from "./token_endpoint.ts";
+import { UpstreamError } from "./upstream_error.ts";
+
+const TTL_MS = 10 * 365 * 86_400_000;
+const LEASE_MS = 20_000;
+const WAIT_MS = 200;
+const ATTEMPTS = 75;
+
+/** Where we are, as the upstream will see it. */
+export interface OwnAddress {
+  readonly redirectUri: string;
+  /** URL of our client id metadata document; `null` if the upstream could not fetch it. */
+  readonly documentUrl: string | null;
+}
+
+/** The client that we are at this server. @throws {UpstreamError} */
+export async function obtainClient(
+  services: Pick<Services, "store" | "clock" | "random">,
+  parts: TokenEndpointParts,
+  request: {
+    readonly settings: ConnectionSettings;
+    readonly server: UpstreamServer;
+    readonly own: OwnAddress;
+  },
+): Promise<UpstreamClient> {
+  const { settings, server, own } = request;
+  const { clientRegistration } = settings;
+  if (clientRegistration.mode === "manual") {
+    const { clientId, clientSecret, tokenEndpointAuthMethod } = clientRegistration;
+    const authMethod = tokenEndpointAuthMethod ?? chooseMethod(server.authMethods, clientSecret !== null);
+    return { clientId, clientSecret: clientSecret?.reveal() ?? null, authMethod };
+  }
+  if (server.takesMetadataDocuments && own.documentUrl !== null) {
+    const signs = server.authMethods.includes("private_key_jwt");
+    return { clientId: own.documentUrl, clientSecret: null, authMethod: signs ? "private_key_jwt" : "none" };
+  }
+  return await registered(services, parts, request);
+}
+
+/** Forgets the registrations that the server no longer knows, unless they were replaced already. */
+export async function forgetRegistration(
+  { store }: Pick<Services, "store">,
+  connectionId: string,
+  clientId: string,
+): Promise<void> {
+  for await (const entry of store.list(upstreamClients, connectionId)) {
+    if (entry.value.client.clientId !== clientId) continue;
+    await store.write().check(entry).delete(upstreamClients, ...entry.id).commit();
+  }
+}
+
+/** One registration per issuer and redirect URI, made by one process while the others wait. */
+async function registered(
+  services: Pick<Services, "store" | "clock" | "random">,
+  parts: TokenEndpointParts,
+  { settings, server, own }: { settings: ConnectionSettings; server: UpstreamServer; own: OwnAddress },
+): Promise<UpstreamClient> {
+  const { store, clock } = services;
+  const { redirectUri } = own;
+  const id = registrationId({ issuer: server.issuer, redirectUri });
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const known = await store.get(upstreamClients, settings.id, id);
+    if (known !== null) return known.value.client;
+    const release = await takeLease(services, `register:${settings.id}:${id}`, LEASE_MS);
+    if (release === null) {
+      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
+      continue;
+    }
+    try {
+      const again = await store.get(upstreamClients, settings.id, id);
+      if (again !== null) return again.value.client;
+      const client = await register(parts, server, redirectUri);
+      const now = clock.now();
+      const record = {
+        issuer: server.issuer,
+        redirectUri,
+        client,
+        registeredAt: now,
+        expiresAt: now + TTL_MS,
+      };
+      await store.write().set(upstreamClients, [settings.id, id], record).commit();
+      return client;
+    } finally {
+      await release();
+    }
+  }
+  throw new UpstreamError("unavailable", "registration_busy");
+}
+
+async function register(
+  parts: TokenEndpointParts,
+  server: UpstreamServer,
+  redirectUri: string,
+): Promise<UpstreamClient> {
+  if (server.registrationEndpoint === null) throw new UpstreamError("refused", "registration_impossible");
+  const wanted = chooseMethod(server.authMethods, true);
+  const metadata = {
+    client_name: "Sallyport",
+    application_type: "web",
+    redirect_uris: [redirectUri],
+    grant_types: ["authorization_code", "refresh_token"],
+    response_types: ["code"],
+    token_endpoint_auth_method: wanted,
+  };
+  let answer: Response;
+  try {
+    answer = await oauth.dynamicClientRegistrationRequest(
+      serverOf(server),
+      metadata,
+      requestOptions(parts, server),
+    );
+  } catch (cause) {
+    throw new UpstreamError("unavailable", "registration_unreachable", { cause });
+  }
+  if (answer.status >= 500 || answer.status === 429) {
+    throw new UpstreamError("unavailable", "registration_status");
+  }
+  try {
+    return readRegistration(await oauth.processDynamicClientRegistrationResponse(answer), {
+      wanted,
+      redirectUri,
+    });
+  } catch (cause) {
+    throw cause instanceof UpstreamError
+      ? cause
+      : new UpstreamError("refused", "registration_refused", { cause });
+  }
+}
+
+function readRegistration(
+  answer: oauth.OmitSymbolProperties<oauth.Client>,
+  expected: { readonly wanted: UpstreamClient["authMethod"]; readonly redirectUri: string },
+): UpstreamClient {
+  const redirects: unknown = answer.redirect_uris;
+  // A server that changes where codes go is not to be trusted with one.
+  if (Array.isArray(redirects) && !redirects.includes(expected.redirectUri)) {
+    throw new UpstreamError("refused", "registration_redirect_changed");
+  }
+  const secret = typeof answer.client_secret === "string" ? answer.client_secret : null;
+  const stated = answer.token_endpoint_auth_method;
+  const authMethod = METHODS.find((method) => method === stated) ??
+    (secret === null ? "none" : expected.wanted);
+  if (authMethod.startsWith("client_secret_") && secret === null) {
+    throw new UpstreamError("refused", "registration_without_secret");
+  }
+  return { clientId: answer.client_id, clientSecret: secret, authMethod };
+}
+
+const METHODS: readonly UpstreamClient["authMethod"][] = [
+  "client_secret_basic",
+  "client_secret_post",
+  "none",
+];
+
+/** The strongest method that we and the server share. */
+function chooseMethod(supported: readonly string[], mayHaveSecret: boolean): UpstreamClient["authMethod"] {
+  const ours = mayHaveSecret ? METHODS : (["none"] as const);
+  return ours.find((method) => supported.includes(method)) ??
+    (mayHaveSecret ? "client_secret_basic" : "none");
+}
+
+function registrationId(of: { readonly issuer: string; readonly redirectUri: string }): string {
+  return hashSecret(JSON.stringify([of.issuer, of.redirectUri]));
+}

@@ -1,0 +1,62 @@
+/** The upstream's authorization server metadata (RFC 8414), read with suspicion: its URLs will be shown to browsers and sent secrets. */
+import { z } from "zod";
+import type { UpstreamServer } from "../store/upstream_schema.ts";
+import { UpstreamError } from "./upstream_error.ts";
+
+const strings = z.array(z.string()).optional().catch(undefined);
+
+const document = z.object({
+  issuer: z.string(),
+  authorization_endpoint: z.string(),
+  token_endpoint: z.string(),
+  registration_endpoint: z.string().optional().catch(undefined),
+  revocation_endpoint: z.string().optional().catch(undefined),
+  token_endpoint_auth_methods_supported: strings,
+  code_challenge_methods_supported: strings,
+  scopes_supported: strings,
+  authorization_response_iss_parameter_supported: z.boolean().optional().catch(undefined),
+  client_id_metadata_document_supported: z.boolean().optional().catch(undefined),
+});
+
+/** Checks a metadata document. @throws {UpstreamError} `refused` */
+export function readServer(
+  json: unknown,
+  expected: { readonly issuer: string; readonly assumePkce: boolean },
+): UpstreamServer {
+  const parsed = document.safeParse(json);
+  if (!parsed.success) throw new UpstreamError("refused", "server_metadata_malformed");
+  const { data } = parsed;
+  if (data.issuer !== expected.issuer) throw new UpstreamError("refused", "issuer_differs");
+  if (!data.code_challenge_methods_supported?.includes("S256") && !expected.assumePkce) {
+    throw new UpstreamError("refused", "server_without_pkce");
+  }
+  return {
+    issuer: data.issuer,
+    authorizationEndpoint: endpoint(data.authorization_endpoint, data.issuer),
+    tokenEndpoint: endpoint(data.token_endpoint, data.issuer),
+    registrationEndpoint: optionalEndpoint(data.registration_endpoint, data.issuer),
+    revocationEndpoint: optionalEndpoint(data.revocation_endpoint, data.issuer),
+    // RFC 8414 §2: the default is Basic.
+    authMethods: data.token_endpoint_auth_methods_supported ?? ["client_secret_basic"],
+    sendsIss: data.authorization_response_iss_parameter_supported ?? false,
+    takesMetadataDocuments: data.client_id_metadata_document_supported ?? false,
+    scopesSupported: data.scopes_supported ?? [],
+  };
+}
+
+/** https like the issuer, without user information; plain http only for an issuer that is on plain http itself, which is loopback. */
+function endpoint(text: string, issuer: string): string {
+  const url = URL.parse(text);
+  const scheme = url?.protocol === "https:" || (url?.protocol === "http:" && issuer.startsWith("http:"));
+  if (
+    url === null || !scheme || url.username !== "" || url.password !== "" || url.hash !== "" ||
+    /\s/.test(text)
+  ) {
+    throw new UpstreamError("refused", "endpoint_refused");
+  }
+  return url.href;
+}
+
+function optionalEndpoint(text: string | undefined, issuer: string): string | null {
+  return text === undefined ? null : endpoint(text, issuer);
+}

@@ -1,0 +1,46 @@
+/** The gateway's own key pair for `private_key_jwt` towards upstreams: made once, kept sealed, published as a key set (RFC 7517). */
+import { exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
+import { createIdentifier } from "../crypto/secret_token.ts";
+import type { Services } from "../services.ts";
+import { signingKeys } from "../store/upstream_schema.ts";
+
+const ALGORITHM = "ES256";
+const TTL_MS = 10 * 365 * 86_400_000;
+
+/** The private half, as `crypto.subtle` takes it. */
+export interface SigningKey {
+  readonly keyId: string;
+  readonly key: CryptoKey;
+  /** With `kid`, `alg` and `use`. */
+  readonly publicJwk: Readonly<Record<string, unknown>>;
+}
+
+/** Reads the key, or makes it; of several processes that start at once all end up with the same. */
+export async function signingKey(
+  services: Pick<Services, "store" | "clock" | "random">,
+): Promise<SigningKey> {
+  const { store, clock, random } = services;
+  const known = await store.get(signingKeys, "current");
+  if (known !== null) return await imported(known.value);
+  const { privateKey, publicKey } = await generateKeyPair(ALGORITHM, { extractable: true });
+  const keyId = createIdentifier(random);
+  const record = {
+    keyId,
+    privateJwk: { ...await exportJWK(privateKey) },
+    publicJwk: { ...await exportJWK(publicKey), kid: keyId, alg: ALGORITHM, use: "sig" },
+    expiresAt: clock.now() + TTL_MS,
+  };
+  if (await store.write().absent(signingKeys, "current").set(signingKeys, ["current"], record).commit()) {
+    return await imported(record);
+  }
+  return await signingKey(services);
+}
+
+async function imported(
+  record: { keyId: string; privateJwk: Record<string, unknown>; publicJwk: Record<string, unknown> },
+): Promise<SigningKey> {
+  // We exported this JWK ourselves.
+  const key = await importJWK(record.privateJwk as JWK, ALGORITHM);
+  if (key instanceof Uint8Array) throw new TypeError("The signing key is not an asymmetric one.");
+  return { keyId: record.keyId, key, publicJwk: record.publicJwk };
+}

@@ -1,0 +1,227 @@
+/**
+ * Starting upstream OAuth. A connect link only names what has to be connected: opening it needs a session of the very user it was made for,
+ * and nothing happens before that user presses the button (corpus B14 211–222).
+ */
+import type { Context } from "@hono/hono";
+import { PageError } from "../lib/http/page_error.ts";
+import { connectPath, PATHS } from "../lib/oauth/paths.ts";
+import type { SessionRecord } from "../lib/store/schema.ts";
+import { pendingConnects } from "../lib/store/upstream_schema.ts";
+import { beginConnect } from "../lib/upstream/connect.ts";
+import { TokenRefusedError } from "../lib/upstream/token_endpoint.ts";
+import { UpstreamError } from "../lib/upstream/upstream_error.ts";
+import {
+  browserCookie,
+  checkCsrfToken,
+  currentSession,
+  ensureBrowserCookie,
+  refuseCrossSite,
+  sessionCsrfToken,
+} from "./browser.ts";
+import type { Deployment, Env } from "./context.ts";
+import { readForm } from "./form.ts";
+import { startLogin } from "./login.ts";
+import { ownAddress, type UpstreamConnection } from "./upstream_connections.ts";
+import { connectPage } from "./views/connect.ts";
+import { pageHeaders } from "./views/page_headers.ts";
+
+/** GET: what is to be connected, and the button. Nothing is consumed: link previews may look. */
+export function connect(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
+  return async (c) => {
+    const upstream = requireUpstream(c, deployment);
+    const session = await currentSession(c, deployment);
+    const pendingId = c.req.query("pending") ?? null;
+    if (session === null) return await signInFirst(c, deployment, { upstream, pendingId });
+    await requirePending(deployment, { upstream, pendingId, session });
+    requireMayConnect(deployment, upstream, session);
+    const html = await connectPage({
+      action: deployment.gateway.basePath + connectPath(upstream.settings.id),
+      csrfToken: sessionCsrfToken(c, deployment),
+      pendingId,
+      displayName: upstream.settings.displayName,
+      host: new URL(upstream.settings.upstream).host,
+      shared: upstream.settings.authMode === "shared-oauth",
+      user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
+      basePath: deployment.gateway.basePath,
+      requestId: c.env.requestId,
+    });
+    return new Response(html, { headers: pageHeaders({ formActionSelf: false }) });
+  };
+}
+
+/** POST: off to the upstream's authorization server. */
+export function connectDecision(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
+  return async (c) => {
+    refuseCrossSite(c);
+    const form = await readForm(c.req.raw);
+    const upstream = requireUpstream(c, deployment);
+    const session = await currentSession(c, deployment);
+    const pendingId = form.get("pending") || null;
+    if (session === null) return await signInFirst(c, deployment, { upstream, pendingId });
+    checkCsrfToken(form.get("csrf_token"), sessionCsrfToken(c, deployment));
+    const scope = await requirePending(deployment, { upstream, pendingId, session });
+    return await startConnect(c, deployment, {
+      upstream,
+      session,
+      missingScope: scope,
+      returnTo: deployment.gateway.basePath + PATHS.account,
+    });
+  };
+}
+
+/** Redirects to the upstream's authorization server. Its faults are a page. */
+export async function startConnect(
+  c: Context<Env>,
+  deployment: Deployment,
+  request: {
+    readonly upstream: UpstreamConnection;
+    readonly session: SessionRecord;
+    readonly missingScope: readonly string[] | null;
+    /** A path of ours. */
+    readonly returnTo: string;
+  },
+): Promise<Response> {
+  const { services, gateway } = deployment;
+  const { upstream, session, missingScope, returnTo } = request;
+  requireMayConnect(deployment, upstream, session);
+  try {
+    const location = await beginConnect(services, upstream, {
+      userId: session.userId,
+      browser: browserCookie(c) ?? ensureBrowserCookie(c, deployment),
+      origin: c.env.origin,
+      own: ownAddress(c.env.origin, gateway, upstream.settings),
+      returnTo,
+      missingScope,
+      ttlSeconds: gateway.oauth.stateTtlSeconds,
+    });
+    services.events.emit("info", "mcp_auth_upstream_connect_started", {
+      requestId: c.env.requestId,
+      upstreamServerId: upstream.settings.id,
+      subjectId: session.userId,
+    });
+    return c.body(null, 303, {
+      Location: location,
+      "Cache-Control": "no-store",
+      "Referrer-Policy": "no-referrer",
+    });
+  } catch (error) {
+    upstream.discovery.forget();
+    throw explainUpstream(error, upstream, returnTo);
+  }
+}
+
+/** The connection that the path names. @throws {PageError} 404 */
+export function requireUpstream(c: Context<Env>, { upstreams }: Deployment): UpstreamConnection {
+  const upstream = upstreams.get(c.req.param("connection") ?? "");
+  if (upstream !== undefined && upstream.settings.authMode !== "id-jag") return upstream;
+  throw new PageError({
+    status: 404,
+    title: "There is no such connection",
+    happened: "The address names a server that is not connected through this gateway.",
+    todo: "Go back to your app and try again from there.",
+    reason: "connection_unknown",
+  });
+}
+
+/** A fault between us and the upstream, as the page that tells it; anything else as it is. */
+export function explainUpstream(error: unknown, upstream: UpstreamConnection, returnTo: string): unknown {
+  const kind = error instanceof UpstreamError
+    ? error.kind
+    : error instanceof TokenRefusedError
+    ? "refused"
+    : null;
+  if (kind === null) return error;
+  const name = upstream.settings.displayName;
+  const texts = {
+    unavailable: [
+      502,
+      `${name} does not answer`,
+      `The gateway could not reach ${name}, or it is out of order.`,
+      "Wait a moment and start again below.",
+    ],
+    refused: [
+      502,
+      `${name} cannot be connected`,
+      `What ${name} answered is not what the gateway may accept, so nothing was connected.`,
+      "Start again below. If it happens again, give the request id to whoever runs this gateway: its log says why.",
+    ],
+    denied: [
+      403,
+      `${name} was not connected`,
+      `You, or ${name}, did not allow the connection.`,
+      "Start again below if you want to connect it.",
+    ],
+    forged: [
+      400,
+      "This is not an answer that was asked for",
+      "The answer did not come from where the gateway sent you.",
+      "Start again below.",
+    ],
+  } as const;
+  const [status, title, happened, todo] = texts[kind];
+  const reason = error instanceof UpstreamError
+    ? error.reason
+    : `upstream_${error instanceof TokenRefusedError ? error.code : "refused"}`;
+  return new PageError({
+    status,
+    title,
+    happened,
+    todo,
+    reason: reason.slice(0, 64),
+    action: { label: "Start again", href: returnTo },
+    cause: error,
+  });
+}
+
+/** Shared upstreams are connected by the operator's administrators only. @throws {PageError} 403 */
+function requireMayConnect(
+  deployment: Deployment,
+  upstream: UpstreamConnection,
+  session: SessionRecord,
+): void {
+  if (upstream.settings.authMode !== "shared-oauth" || deployment.gateway.admins(session) === true) return;
+  throw new PageError({
+    status: 403,
+    title: "An administrator has to connect this",
+    happened:
+      `${upstream.settings.displayName} is connected once for everybody, which is for an administrator to do.`,
+    todo: "Ask whoever runs this gateway.",
+    reason: "connect_not_admin",
+  });
+}
+
+/** The scopes that the pending operation needs, if the link names one: it has to be this user's. @throws {PageError} 403 */
+async function requirePending(
+  deployment: Deployment,
+  request: {
+    readonly upstream: UpstreamConnection;
+    readonly pendingId: string | null;
+    readonly session: SessionRecord;
+  },
+): Promise<readonly string[] | null> {
+  const { upstream, pendingId, session } = request;
+  if (pendingId === null) return null;
+  const pending = await deployment.services.store.get(pendingConnects, pendingId);
+  const mine = pending !== null && pending.value.userId === session.userId &&
+    pending.value.connectionId === upstream.settings.id;
+  if (mine) return pending.value.scope;
+  throw new PageError({
+    status: 403,
+    title: "This link is not for you, or has expired",
+    happened:
+      "A connect link works for fifteen minutes, and only for the person whose app asked for it. Nothing was connected.",
+    todo: "Go back to your app and try again from there. If somebody sent you this link, do not use it.",
+    reason: "pending_of_another_or_expired",
+  });
+}
+
+async function signInFirst(
+  c: Context<Env>,
+  deployment: Deployment,
+  request: { readonly upstream: UpstreamConnection; readonly pendingId: string | null },
+): Promise<Response> {
+  const query = request.pendingId === null ? "" : `?pending=${encodeURIComponent(request.pendingId)}`;
+  const returnTo = deployment.gateway.basePath + connectPath(request.upstream.settings.id) + query;
+  const browser = ensureBrowserCookie(c, deployment);
+  return await startLogin(c, deployment, { returnTo, loginHint: null, prompt: null, browser });
+}

@@ -1,0 +1,178 @@
+/** The credential phase of an MCP request: what the gateway authenticates with at the upstream, or what the user has to do first. */
+import { createIdentifier } from "../lib/crypto/secret_token.ts";
+import type { Verdict } from "../lib/authorization_server/access_token.ts";
+import type { Route } from "../lib/gateway/gateway.ts";
+import type { ConnectRequired, ConnectState } from "../lib/mcp/connect_required.ts";
+import { JSON_RPC_CODES, JsonRpcError, type JsonRpcId } from "../lib/mcp/json_rpc.ts";
+import { connectPath } from "../lib/oauth/paths.ts";
+import { pendingConnects } from "../lib/store/upstream_schema.ts";
+import { readChallenge } from "../lib/upstream/challenge.ts";
+import type { Credential } from "../lib/upstream/connection.ts";
+import { authProfileId, ownerOf } from "../lib/upstream/connection_settings.ts";
+import { UpstreamError } from "../lib/upstream/upstream_error.ts";
+import type { Deployment, RequestContext } from "./context.ts";
+import { ownHeadersOf } from "./upstream.ts";
+import type { UpstreamConnection } from "./upstream_connections.ts";
+
+const PENDING_TTL_MS = 15 * 60_000;
+/** A link is handed out again to the same user for this long, so that a client that keeps trying does not pile them up. */
+const PENDING_REUSE_MS = 5 * 60_000;
+const MAX_REMEMBERED_LINKS = 10_000;
+
+/** What a call is made with, or what has to happen first. */
+export type CredentialOutcome =
+  | {
+    readonly kind: "headers";
+    readonly headers: readonly (readonly [string, string])[];
+    readonly token: string | null;
+  }
+  | { readonly kind: "act"; readonly required: ConnectRequired };
+
+/** Whose call it is. */
+export interface Caller {
+  readonly verdict: Verdict;
+  readonly context: RequestContext;
+  /** Of the JSON-RPC request, for errors. */
+  readonly id: JsonRpcId;
+}
+
+/** The credentials of one route. */
+export class RouteCredential {
+  readonly #deployment: Deployment;
+  readonly #route: Route;
+  readonly #upstream: UpstreamConnection | null;
+  /** For a route whose credential is the same for everybody. */
+  readonly #fixed: Extract<CredentialOutcome, { kind: "headers" }>;
+  readonly #links = new Map<string, { readonly id: string; readonly madeAt: number }>();
+
+  constructor(deployment: Deployment, route: Route) {
+    const { credential } = route;
+    this.#deployment = deployment;
+    this.#route = route;
+    this.#upstream = credential.kind === "tokenExchange"
+      ? deployment.upstreams.get(credential.connection.id) ?? null
+      : null;
+    this.#fixed = { kind: "headers", headers: ownHeadersOf(route), token: null };
+  }
+
+  /** What is known without waiting: the credential of a route that has one for everybody. */
+  get fixed(): CredentialOutcome | null {
+    return this.#upstream === null ? this.#fixed : null;
+  }
+
+  /** The caller's credential. @throws {JsonRpcError} 502 if it has expired and cannot be renewed just now. */
+  async resolve(caller: Caller): Promise<CredentialOutcome> {
+    const upstream = this.#upstream;
+    if (upstream === null) return this.#fixed;
+    return await this.#outcome(upstream, caller, (owner) => upstream.connections.get(owner));
+  }
+
+  /** What to do after the upstream refused `token`; `null`: its refusal is none that a credential could mend. */
+  async afterRefusal(
+    caller: Caller,
+    token: string | null,
+    answer: Response,
+  ): Promise<CredentialOutcome | null> {
+    const upstream = this.#upstream;
+    if (upstream === null || token === null) return null;
+    const challenge = readChallenge(answer.headers);
+    if (answer.status === 401) {
+      return await this.#outcome(upstream, caller, (owner) => upstream.connections.renew(owner, token));
+    }
+    if (challenge.error !== "insufficient_scope" || challenge.scope === null) return null;
+    const { scope } = challenge;
+    return await this.#outcome(upstream, caller, async (owner) => {
+      await upstream.connections.needScope(owner, scope);
+      return { kind: "stale", missingScope: scope };
+    });
+  }
+
+  async #outcome(
+    upstream: UpstreamConnection,
+    caller: Caller,
+    ask: (owner: string) => Promise<Credential>,
+  ): Promise<CredentialOutcome> {
+    let credential: Credential;
+    try {
+      credential = await ask(ownerOf(upstream.settings, caller.verdict.userId));
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      const message =
+        `The sign-in at the upstream MCP server of "${this.#route.operationId}" cannot be renewed just now. Try again later.`;
+      throw new JsonRpcError(JSON_RPC_CODES.upstreamUnavailable, message, {
+        status: 502,
+        reason: error.reason,
+        id: caller.id,
+        cause: error,
+      });
+    }
+    if (credential.kind === "ready") {
+      const { accessToken: token } = credential;
+      return {
+        kind: "headers",
+        headers: [...this.#fixed.headers, ["authorization", `Bearer ${token}`]],
+        token,
+      };
+    }
+    const scope = credential.kind === "stale" ? credential.missingScope : null;
+    const state: ConnectState = upstream.settings.authMode === "shared-oauth"
+      ? "admin_connect_required"
+      : credential.kind === "stale"
+      ? "reconsent_required"
+      : "authenticating";
+    return { kind: "act", required: await this.#required(upstream, caller, { state, scope }) };
+  }
+
+  async #required(
+    upstream: UpstreamConnection,
+    { verdict, context }: Caller,
+    why: { readonly state: ConnectState; readonly scope: readonly string[] | null },
+  ): Promise<ConnectRequired> {
+    const { gateway, services } = this.#deployment;
+    const { id, displayName } = upstream.settings;
+    const { operationId } = this.#route;
+    services.events.emit("info", "mcp_auth_upstream_user_must_act", {
+      requestId: context.requestId,
+      operationId,
+      upstreamServerId: id,
+      subjectId: verdict.userId,
+      clientId: verdict.clientId,
+      reasonCode: why.state,
+    });
+    const pendingId = await this.#pendingId(upstream, verdict.userId, why.scope);
+    return {
+      state: why.state,
+      displayName,
+      upstreamServerId: id,
+      operationId,
+      authProfileId: authProfileId(upstream.settings),
+      url: `${context.origin}${gateway.basePath}${connectPath(id)}?pending=${pendingId}`,
+      elicitationId: pendingId,
+    };
+  }
+
+  /** Names the pending operation of this user at this route. */
+  async #pendingId(
+    upstream: UpstreamConnection,
+    userId: string,
+    scope: readonly string[] | null,
+  ): Promise<string> {
+    const { store, clock, random } = this.#deployment.services;
+    const key = JSON.stringify([userId, scope]);
+    const now = clock.now();
+    const link = this.#links.get(key);
+    if (link !== undefined && now - link.madeAt < PENDING_REUSE_MS) return link.id;
+    const id = createIdentifier(random);
+    await store.write().set(pendingConnects, [id], {
+      userId,
+      connectionId: upstream.settings.id,
+      operationId: this.#route.operationId,
+      scope: scope === null ? null : [...scope],
+      expiresAt: now + PENDING_TTL_MS,
+    }).commit();
+    const [oldest] = this.#links.keys();
+    if (this.#links.size >= MAX_REMEMBERED_LINKS && oldest !== undefined) this.#links.delete(oldest);
+    this.#links.set(key, { id, madeAt: now });
+    return id;
+  }
+}

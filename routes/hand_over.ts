@@ -1,0 +1,93 @@
+/** The way back: the upstream's answer becomes the client's, and a stream is watched until it ends. */
+import type { Route } from "../lib/gateway/gateway.ts";
+import { endable } from "../lib/mcp/event_stream.ts";
+import { responseHeaders } from "../lib/mcp/headers.ts";
+import { JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
+import { bindSessionId } from "../lib/mcp/session_id.ts";
+import type { Invocation } from "./invocation.ts";
+import { type Admitted, type Endpoint, judge } from "./mcp_exchange.ts";
+
+/** The upstream's answer and what it answers. */
+export interface Answered {
+  readonly answer: Response;
+  readonly message: McpMessage | null;
+  readonly invocation: Invocation;
+}
+
+/** Turns the upstream's answer into ours: headers by allow-list, the body unread. @throws {JsonRpcError} */
+export async function handOver(
+  endpoint: Endpoint,
+  admitted: Admitted,
+  answered: Answered,
+): Promise<Response> {
+  const { answer, message, invocation } = answered;
+  if (answer.status === 401 || answer.status === 403) {
+    await answer.body?.cancel();
+    // Never the upstream's own challenge: the client would sign in to the wrong server and drop its good token (RS-13).
+    throw new JsonRpcError(JSON_RPC_CODES.upstreamUnavailable, refusedCredential(endpoint.route), {
+      status: 502,
+      reason: "upstream_refused_credential",
+      id: message?.id ?? null,
+    });
+  }
+  const headers = responseHeaders(answer.headers);
+  const upstreamId = answer.headers.get("mcp-session-id");
+  if (upstreamId !== null) {
+    const sessionId = bindSessionId(
+      endpoint.deployment.services.keyRing,
+      upstreamId,
+      admitted.verdict,
+      message?.sessionElicitsUrls ?? null,
+    );
+    if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
+  }
+  const type = answer.headers.get("content-type")?.toLowerCase();
+  if (answer.body === null || !type?.startsWith("text/event-stream")) {
+    invocation.completed();
+    return new Response(answer.body, { status: answer.status, headers });
+  }
+  headers.push(["x-accel-buffering", "no"]);
+  const stream = await watchStream(endpoint, admitted, answered, answer.body);
+  return stream instanceof Response ? stream : new Response(stream, { status: answer.status, headers });
+}
+
+/** Registers the stream and returns it, or answers why it may not open. */
+async function watchStream(
+  endpoint: Endpoint,
+  admitted: Admitted,
+  { message, invocation }: Answered,
+  upstreamBody: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<Response | ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const { streams } = endpoint.parts;
+  const { verdict, context } = admitted;
+  const { body, end } = endable(upstreamBody);
+  if (!streams.hasRoomFor(verdict.userId)) {
+    end();
+    throw new JsonRpcError(
+      JSON_RPC_CODES.upstreamUnavailable,
+      "Too many streams are open; close one and try again.",
+      {
+        status: 429,
+        reason: "too_many_streams",
+        id: message?.id ?? null,
+        headers: { "Retry-After": "5" },
+      },
+    );
+  }
+  const { completed } = context.delivery;
+  streams.add({ ...verdict, abort: end }, completed);
+  completed.then(end, end);
+  // The upstream may have taken its time. From here on a revocation ends the stream; one that came before would be missed.
+  const refusal = await judge(endpoint, admitted);
+  if (refusal instanceof Response) {
+    end();
+    invocation.completed("cancelled");
+    return refusal;
+  }
+  completed.then(() => invocation.completed(), () => invocation.completed("cancelled"));
+  return body;
+}
+
+function refusedCredential(route: Route): string {
+  return `The upstream MCP server of "${route.operationId}" refused the gateway's credential. The gateway's operator has to mend it.`;
+}

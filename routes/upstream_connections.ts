@@ -1,0 +1,87 @@
+/** The connections of the configuration, made ready once at startup: how their upstreams are asked, and as whom. */
+import type { Connection, Gateway } from "../lib/gateway/gateway.ts";
+import { type Fetch, fetchConfigured } from "../lib/http/outbound_fetch.ts";
+import { isLoopbackHost } from "../lib/http/network_address.ts";
+import { pinnedFetch, type PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
+import { connectCallbackPath, WELL_KNOWN } from "../lib/oauth/paths.ts";
+import type { Services } from "../lib/services.ts";
+import type { ConnectParts } from "../lib/upstream/connect.ts";
+import { Connections } from "../lib/upstream/connection.ts";
+import { authProfileId } from "../lib/upstream/connection_settings.ts";
+import { Discovery } from "../lib/upstream/discovery.ts";
+import type { OwnAddress } from "../lib/upstream/registration.ts";
+import { signingKey } from "../lib/upstream/signing_key.ts";
+
+const LIMITS = { timeoutMs: 10_000, maxBytes: 262_144 };
+
+/** One connection, ready to be used. */
+export interface UpstreamConnection extends ConnectParts {
+  readonly settings: Connection;
+  readonly connections: Connections;
+}
+
+/** All connections by their id. */
+export type UpstreamConnections = ReadonlyMap<string, UpstreamConnection>;
+
+/** Makes them ready, and tells which exceptions the configuration makes. */
+export function upstreamConnections(
+  services: Services,
+  gateway: Gateway,
+  strangers: Pick<PinnedFetchOptions, "resolve" | "ca"> = {},
+): UpstreamConnections {
+  const found = new Map<string, UpstreamConnection>();
+  for (const { credential, allowPrivateNetwork } of gateway.routes) {
+    if (credential.kind !== "tokenExchange" || found.has(credential.connection.id)) continue;
+    const { connection: settings } = credential;
+    const fetch = fetchFor(settings, { gateway, allowPrivateNetwork, strangers });
+    const tokenEndpoint = { fetch, signingKey: () => signingKey(services) };
+    found.set(settings.id, {
+      settings,
+      discovery: new Discovery(settings, { fetch, clock: services.clock }),
+      tokenEndpoint,
+      connections: new Connections(services, settings, tokenEndpoint),
+    });
+    reportOverrides(services, settings);
+  }
+  return found;
+}
+
+/** Where the upstream finds us; our metadata document only if it can be fetched from outside. */
+export function ownAddress(origin: string, gateway: Gateway, settings: Connection): OwnAddress {
+  const url = new URL(origin);
+  const isPublic = url.protocol === "https:" && !isLoopbackHost(url.hostname);
+  return {
+    redirectUri: origin + gateway.basePath + connectCallbackPath(settings.id),
+    documentUrl: isPublic ? documentUrl(origin, settings) : null,
+  };
+}
+
+/** URL of our client id metadata document towards this upstream: it is also our client id there. */
+export function documentUrl(origin: string, settings: Connection): string {
+  const profile = encodeURIComponent(authProfileId(settings));
+  return `${origin}${WELL_KNOWN.oauthClient}/${encodeURIComponent(settings.id)}?authProfileId=${profile}`;
+}
+
+/** The operator wrote the upstream's address and stands for it; what the upstream names elsewhere is a stranger's. */
+function fetchFor(
+  settings: Connection,
+  context: {
+    gateway: Gateway;
+    allowPrivateNetwork: boolean;
+    strangers: Pick<PinnedFetchOptions, "resolve" | "ca">;
+  },
+): Fetch {
+  const configured = fetchConfigured(LIMITS);
+  if (context.allowPrivateNetwork) return configured;
+  const { allowLoopback } = context.gateway.outbound;
+  const pinned = pinnedFetch({ ...context.strangers, ...LIMITS, allowLoopback });
+  const home = new URL(settings.upstream).origin;
+  return (input, init) => (URL.parse(input)?.origin === home ? configured : pinned)(input, init);
+}
+
+function reportOverrides({ events }: Services, { id, overrides }: Connection): void {
+  for (const [name, value] of Object.entries(overrides)) {
+    if (value === null || value === false) continue;
+    events.emit("warn", "mcp_auth_upstream_override_used", { upstreamServerId: id, reasonCode: name });
+  }
+}

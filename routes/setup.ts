@@ -20,9 +20,11 @@ import {
   refuseCrossSite,
   sessionCookie,
 } from "./browser.ts";
+import { startConnect } from "./connect.ts";
 import type { Deployment, Env } from "./context.ts";
 import { readForm } from "./form.ts";
 import { startLogin } from "./login.ts";
+import { connectionFor } from "./own_connections.ts";
 import { targetOf } from "./targets.ts";
 import { pageHeaders } from "./views/page_headers.ts";
 import { setupPage } from "./views/setup.ts";
@@ -71,6 +73,8 @@ export function setupDecision(deployment: Deployment): (c: Context<Env>) => Prom
     switch (form.get("decision")) {
       case "approve":
         return await decideApprove(c, deployment, waiting, form.get("operation_id"));
+      case "connect":
+        return await decideConnect(c, deployment, waiting);
       case "cancel":
         return await decideCancel(deployment, waiting);
       case "switch":
@@ -79,6 +83,20 @@ export function setupDecision(deployment: Deployment): (c: Context<Env>) => Prom
         return await render(c, deployment, waiting, "Choose one of the buttons below.");
     }
   };
+}
+
+/** Off to the upstream's own sign-in; it leads back to this page. */
+async function decideConnect(
+  c: Context<Env>,
+  deployment: Deployment,
+  { entry, session }: Waiting,
+): Promise<Response> {
+  const { gateway } = deployment;
+  const route = gateway.routes.find((each) => each.operationId === entry.value.operationId);
+  const own = await connectionFor(deployment, route, session);
+  const returnTo = `${gateway.basePath}${PATHS.setup}?transaction=${entry.id[0]}`;
+  if (own === null) return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
+  return await startConnect(c, deployment, { upstream: own.upstream, session, missingScope: null, returnTo });
 }
 
 async function decideApprove(
@@ -214,6 +232,7 @@ async function render(
     description: route.description,
   });
   const route = gateway.routes.find((each) => each.operationId === operationId);
+  const own = await connectionFor(deployment, route, session);
   const html = await setupPage({
     action: gateway.basePath + PATHS.setup,
     transactionId: entry.id[0],
@@ -230,7 +249,9 @@ async function render(
     user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
     route: route === undefined ? null : describe(route),
     routeChoices: operationId === null ? gateway.routes.map(describe) : [],
-    upstream: null,
+    upstream: own === null
+      ? null
+      : { displayName: own.upstream.settings.displayName, connected: own.connected, account: null },
     scopes: scope.map((name) => ({ name, meaning: SCOPE_MEANINGS[name] ?? name })),
     error,
     basePath: gateway.basePath,
@@ -256,7 +277,8 @@ function otherBrowser(): PageError {
   return new PageError({
     status: 403,
     title: "This request belongs to another browser",
-    happened: "The app's request was started in another browser than this one. Nothing was approved.",
+    happened:
+      "The app's request was started in another browser, or before you signed out of this one. Nothing was approved.",
     todo:
       "Go back to your app and start again from there. If you followed a link that somebody sent you, do not use it.",
     reason: "transaction_in_another_browser",

@@ -13,9 +13,12 @@ import {
   sessionCookie,
   sessionCsrfToken,
 } from "./browser.ts";
+import { startConnect } from "./connect.ts";
 import type { Deployment, Env } from "./context.ts";
 import { readForm } from "./form.ts";
 import { startLogin } from "./login.ts";
+import { connectionsOf } from "./own_connections.ts";
+import { ownerOf } from "../lib/upstream/connection_settings.ts";
 import { accountPage } from "./views/account.ts";
 import { pageHeaders } from "./views/page_headers.ts";
 
@@ -31,6 +34,12 @@ export function account(deployment: Deployment): (c: Context<Env>) => Promise<Re
       action: gateway.basePath + PATHS.account,
       csrfToken: sessionCsrfToken(c, deployment),
       user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
+      connections: (await connectionsOf(deployment, session)).map(({ upstream, connected }) => ({
+        id: upstream.settings.id,
+        name: upstream.settings.displayName,
+        shared: upstream.settings.authMode === "shared-oauth",
+        connected,
+      })),
       apps: (await approvedBy(deployment, session)).map((grant) => ({
         grantId: grant.grantId,
         name: grant.clientName,
@@ -56,7 +65,32 @@ export function accountDecision(deployment: Deployment): (c: Context<Env>) => Pr
     const session = await currentSession(c, deployment);
     if (session === null) return await signInFirst(c, deployment);
     checkCsrfToken(form.get("csrf_token"), sessionCsrfToken(c, deployment));
-    if (form.get("action") === "sign_out") return await signOut(c, deployment);
+    const returnTo = gateway.basePath + PATHS.account;
+    switch (form.get("action")) {
+      case "sign_out":
+        return await signOut(c, deployment);
+      case "connect":
+      case "disconnect": {
+        const mine = await connectionsOf(deployment, session);
+        const own = mine.find(({ upstream }) => upstream.settings.id === form.get("connection"));
+        if (own === undefined) return seeOther(c, returnTo);
+        if (form.get("action") === "connect") {
+          return await startConnect(c, deployment, {
+            upstream: own.upstream,
+            session,
+            missingScope: null,
+            returnTo,
+          });
+        }
+        await own.upstream.connections.disconnect(ownerOf(own.upstream.settings, session.userId));
+        services.events.emit("info", "mcp_auth_upstream_disconnected", {
+          requestId: c.env.requestId,
+          upstreamServerId: own.upstream.settings.id,
+          subjectId: session.userId,
+        });
+        return seeOther(c, returnTo);
+      }
+    }
     const grant = await services.store.get(grants, form.get("grant") ?? "");
     // Somebody else's grant, or one that is gone, is left alone: the page then shows how things are.
     if (form.get("action") === "revoke" && grant?.value.userId === session.userId) {

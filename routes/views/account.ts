@@ -16,6 +16,15 @@ export interface AccountApp {
   readonly approvedAt: string;
 }
 
+/** An upstream that the user may connect. */
+export interface AccountConnection {
+  readonly id: string;
+  readonly name: string;
+  /** Whether everybody uses this one connection. */
+  readonly shared: boolean;
+  readonly connected: boolean;
+}
+
 /** Content of {@linkcode accountPage}. */
 export interface AccountPageProps extends FrameProps {
   /** Where the forms post to. */
@@ -23,6 +32,7 @@ export interface AccountPageProps extends FrameProps {
   readonly csrfToken: string;
   readonly user: { readonly name: string; readonly detail: string | null };
   readonly apps: readonly AccountApp[];
+  readonly connections: readonly AccountConnection[];
 }
 
 /** The account page: one small form per button, since each is a decision of its own. */
@@ -30,12 +40,14 @@ export function accountPage(props: AccountPageProps): Promise<string> {
   const body = html`
     <div class="hero">
       <h1>Your account</h1>
-      <p class="lead">Signed in as <b><bdi>${displayText(props.user.name, 80)}</bdi></b>${detail(props)}.</p>
+      <p class="lead">Signed in as <b><bdi>${displayText(props.user.name, 80)}</bdi></b>.</p>
+      ${detail(props)}
       <form method="post" action="${props.action}">
         <input type="hidden" name="csrf_token" value="${props.csrfToken}">
         <button class="link" name="action" value="sign_out">Sign out</button>
       </form>
     </div>
+    ${props.connections.length === 0 ? null : connections(props)}
     <section class="card">
       <h2>Apps that may act for you</h2>
       ${props.apps.length === 0
@@ -53,8 +65,39 @@ export function accountPage(props: AccountPageProps): Promise<string> {
 }
 
 function detail({ user }: AccountPageProps): Html | null {
-  return user.detail === null || user.detail === user.name ? null : html`
-    (<bdi>${displayText(user.detail, 80)}</bdi>)
+  return user.detail === null || user.detail === user.name
+    ? null
+    : html`<p><small><bdi>${displayText(user.detail, 80)}</bdi></small></p>`;
+}
+
+function connections(props: AccountPageProps): Html {
+  return html`
+    <section class="card route">
+      <h2>Servers that you use through this gateway</h2>
+      <ul class="apps">${props.connections.map((connection) => connectionItem(connection, props))}</ul>
+    </section>
+  `;
+}
+
+function connectionItem(connection: AccountConnection, props: AccountPageProps): Html {
+  const name = displayText(connection.name, 80);
+  const state = connection.connected ? "Connected" : "Not connected";
+  const [action, label] = connection.connected ? ["disconnect", "Disconnect"] : ["connect", "Connect"];
+  return html`
+    <li>
+      <div>
+        <b><bdi>${name}</bdi></b>
+        <small class="state${connection.connected ? " on" : ""}">${connection.shared
+          ? `${state}, for everybody`
+          : state}</small>
+      </div>
+      <form method="post" action="${props.action}">
+        <input type="hidden" name="csrf_token" value="${props.csrfToken}">
+        <input type="hidden" name="connection" value="${connection.id}">
+        <button class="button secondary" name="action" value="${action}"
+          aria-label="${label} ${name}">${label}</button>
+      </form>
+    </li>
   `;
 }
 

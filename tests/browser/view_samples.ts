@@ -1,6 +1,7 @@
 /** One rendering of every page in each of its states, also with hostile input: what the tests of the views look at. */
 
 import { accountPage, type AccountPageProps } from "../../routes/views/account.ts";
+import { connectPage, type ConnectPageProps } from "../../routes/views/connect.ts";
 import { devLoginPage } from "../../routes/views/dev_login.ts";
 import { errorPage } from "../../routes/views/error.ts";
 import { landingPage } from "../../routes/views/landing.ts";
@@ -111,6 +112,10 @@ export const ACCOUNT: AccountPageProps = {
   action: "/account",
   csrfToken: "csrf_3",
   user: { name: "Dana Rivera", detail: "dana@example.test" },
+  connections: [
+    { id: "linear", name: "Linear", shared: false, connected: true },
+    { id: "notion", name: "Notion", shared: true, connected: false },
+  ],
   apps: [
     {
       grantId: "gr_1",
@@ -127,6 +132,18 @@ export const ACCOUNT: AccountPageProps = {
       approvedAt: "2026-10-30T09:12:44.000Z",
     },
   ],
+  requestId: "req_01JB2Q8F5K",
+};
+
+/** The connect page as a connect link opens it. */
+export const CONNECT: ConnectPageProps = {
+  action: "/auth/connections/linear/connect",
+  csrfToken: "csrf_4",
+  pendingId: "pd_1",
+  displayName: "Linear",
+  host: "mcp.linear.app",
+  shared: false,
+  user: { name: "Dana Rivera", detail: "dana@example.test" },
   requestId: "req_01JB2Q8F5K",
 };
 
@@ -163,7 +180,13 @@ export async function viewSamples(): Promise<readonly ViewSample[]> {
       devLoginPage({ ...login, users: ["x".repeat(200), HOSTILE], preselected: HOSTILE, error: HOSTILE }),
     ),
     sample("account", accountPage(ACCOUNT), false),
-    sample("account-empty", accountPage({ ...ACCOUNT, apps: [] }), false),
+    sample("connect", connectPage(CONNECT), false),
+    sample(
+      "connect-shared-hostile",
+      connectPage({ ...CONNECT, displayName: HOSTILE, host: LONG_HOST, shared: true }),
+      false,
+    ),
+    sample("account-empty", accountPage({ ...ACCOUNT, apps: [], connections: [] }), false),
     sample(
       "account-hostile",
       accountPage({

@@ -2,12 +2,14 @@
 
 import assert from "node:assert/strict";
 import { accountPage } from "../../../routes/views/account.ts";
+import { connectPage } from "../../../routes/views/connect.ts";
 import { devLoginPage, type DevLoginPageProps } from "../../../routes/views/dev_login.ts";
 import { errorPage, type ErrorPageProps } from "../../../routes/views/error.ts";
 import { landingPage, type LandingPageProps } from "../../../routes/views/landing.ts";
 import { setupPage } from "../../../routes/views/setup.ts";
 import {
   ACCOUNT,
+  CONNECT,
   LANDING_ROUTES,
   SETUP,
   SETUP_CHOICE,
@@ -103,6 +105,10 @@ Deno.test("`landingPage()` keeps its markup whatever any of its properties says 
 
 Deno.test("`accountPage()` keeps its markup whatever any of its properties says (B6 095)", async () => {
   await assertOnlyTextChanges(ACCOUNT, accountPage);
+});
+
+Deno.test("`connectPage()` keeps its markup whatever any of its properties says (B6 095)", async () => {
+  await assertOnlyTextChanges(CONNECT, connectPage);
 });
 
 Deno.test("`errorPage()` keeps its markup whatever any of its properties says (B6 095)", async () => {

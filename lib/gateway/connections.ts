@@ -39,11 +39,14 @@ export function connectTo(
   return Object.freeze({ ...settings, upstream });
 }
 
+// A parser resolves these, so that a path is not what it seems.
+const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
+
 /** Whether `child` lies at or below `parent`, at the same origin; paths are compared as they are written. */
 function isParent(parent: string, child: string): boolean {
   const [above, below] = [parseHttpUri(parent), parseHttpUri(child)];
   if (above === null || below === null || above.origin !== below.origin) return false;
-  if ([above, below].some(({ path }) => /(?:^|\/)\.{1,2}(?:\/|$)/.test(path))) return false;
+  if ([above, below].some(({ path }) => DOT_SEGMENT.test(path))) return false;
   const base = above.path.replace(/\/$/, "");
   return below.path === base || below.path.startsWith(`${base}/`);
 }

@@ -1,12 +1,18 @@
 /** What the types of a configuration forbid does not compile, shown by the real compiler (contract section 2). */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import {
+  type Misuse,
+  TOKEN_EXCHANGE_MISUSES,
+  TOKEN_EXCHANGE_PIECES,
+  TOKEN_EXCHANGE_SOUND,
+} from "./support/token_exchange_types.ts";
 
 const CONFIG = fileURLToPath(new URL("../deno.json", import.meta.url));
 
 const NAMES =
   "defineGateway, env, mcpCognitoOAuth, mcpDevOAuth, mcpLogtoOAuth, mcpOAuth, mcpPingOAuth, mcpProxy, " +
-  "setHeaders, upstreamApiKey";
+  "setHeaders, tokenExchange, upstreamApiKey";
 const IMPORTS = `import { ${NAMES} } from "@sallyport/gateway";\n`;
 
 /** Sound pieces, for the snippets to break. */
@@ -19,9 +25,9 @@ const oidc = { issuer: "https://idp.example", jwksUrl: env("JWKS") };
 const browserLogin = { url: "https://a.example", tokenUrl: "https://a.example", clientId: "a", clientSecret: env("S") };
 const client = { clientId: "a", clientSecret: env("S") };
 const environmentId = "3c1b8f0e-7d6a-4b52-9a55-2f1f0c6f7a10";
-`;
+${TOKEN_EXCHANGE_PIECES}`;
 
-const SOUND = `
+const SOUND = `${TOKEN_EXCHANGE_SOUND}
 mcpPingOAuth({ ...client, environmentId });
 mcpPingOAuth({ ...client, environmentId: env("ENVIRONMENT"), region: "europe" });
 mcpPingOAuth({ ...client, environmentId, region: env("REGION"), browserLoginOverrides: { pkce: "none" } });
@@ -59,13 +65,6 @@ export default defineGateway(({ mode }) => ({
   outbound: { allowLoopback: true },
 }));
 `;
-
-interface Misuse {
-  readonly name: string;
-  readonly code: string;
-  /** What the compiler must say about it, so that it is refused for the right reason. */
-  readonly says: RegExp;
-}
 
 const MISUSES: readonly Misuse[] = [
   {
@@ -233,6 +232,7 @@ const MISUSES: readonly Misuse[] = [
     code: "mcpLogtoOAuth({ ...client, logtoEndpoint: upstream, browserLoginOverrides: { url: upstream } });",
     says: /'url' does not exist in type/,
   },
+  ...TOKEN_EXCHANGE_MISUSES,
 ];
 
 /** The messages of one `deno check` over all files, by file name. */

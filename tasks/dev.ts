@@ -68,7 +68,15 @@ const children = [
     "--port",
     String(demoPort),
   ]),
-  start(["run", "-A", `--watch=${config}`, "--no-clear-screen", file("../main.ts"), "--dev"]),
+  start([
+    "run",
+    "-A",
+    "--v8-flags=--max-semi-space-size=8",
+    `--watch=${config}`,
+    "--no-clear-screen",
+    file("../main.ts"),
+    "--dev",
+  ]),
 ];
 const ended = Promise.all(children.map((child) => child.status));
 const types = new TypeCheck({ config, host: gatewayHost, port: gatewayPort, say });

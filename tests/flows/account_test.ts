@@ -134,7 +134,7 @@ Deno.test("signing out works while the provider does not answer, and does not fo
       { discovery: { status: 203 }, metadata: { end_session_endpoint: "https://evil.test/" } },
     ] as const
   ) {
-    await using scene = await loginScene({ script, remoteTimeoutMs: 200 });
+    await using scene = await loginScene({ script, remoteTimeoutMs: 1_000 });
     const browser = scene.browser();
     assert.equal(signedInUser(await signIn(scene, browser)), "alice");
     const left = await browser.submit(await account(scene.gateway, browser), { action: "sign_out" });

@@ -119,7 +119,7 @@ Deno.test("no secret of a login, a consent, a call or of twenty failures is in a
       clock,
       kv,
       config: () => ({
-        oauth: mcpOAuth({ ...base, browserLogin: { ...base.browserLogin, remoteTimeoutMs: 300 } }),
+        oauth: mcpOAuth({ ...base, browserLogin: { ...base.browserLogin, remoteTimeoutMs: 1_000 } }),
       }),
     });
     for (const secret of [...Object.values(ofProvider), idp.clientSecret]) watch.add(secret);

@@ -92,7 +92,7 @@ for (const part of ["token", "keys"] as const) {
   });
 
   Deno.test(`a provider that hangs at its ${part} answer is given up after remoteTimeoutMs`, async () => {
-    await using stage = await killableScene(400);
+    await using stage = await killableScene(1_000);
     const { scene } = stage;
     stage[part].state = "hanging";
     const browser = scene.browser();
@@ -101,7 +101,7 @@ for (const part of ["token", "keys"] as const) {
     const page = await browser.get(providerUrl);
     const took = performance.now() - started;
     assert.equal(page.status, 502);
-    assert.ok(took >= 350 && took < 2_000, `${took} ms`);
+    assert.ok(took >= 900 && took < 6_000, `${took} ms`);
     await stage[part].kill();
     stage[part].state = "up";
     stage[part].revive();
@@ -139,12 +139,12 @@ Deno.test("a provider that errs, or limits us, is a page that says so", async ()
 });
 
 Deno.test("without its discovery document the provider is good enough, and asked for it once a minute", async () => {
-  await using scene = await loginScene({ script: { discovery: { hang: "answer" } }, remoteTimeoutMs: 300 });
+  await using scene = await loginScene({ script: { discovery: { hang: "answer" } }, remoteTimeoutMs: 1_000 });
   const { idp, clock } = scene;
   assert.equal(signedInUser(await signIn(scene)), "alice");
   const started = performance.now();
   assert.equal(signedInUser(await signIn(scene)), "alice");
-  assert.ok(performance.now() - started < 250, "nobody waits for it a second time");
+  assert.ok(performance.now() - started < 800, "nobody waits for it a second time");
   assert.equal(idp.counts.discovery, 1);
   clock.advance({ seconds: 61 });
   idp.script = {};
@@ -153,7 +153,7 @@ Deno.test("without its discovery document the provider is good enough, and asked
 });
 
 Deno.test("a flood of logins while the provider hangs is bounded: few wait, all are answered, tokens live (B17 266)", async () => {
-  await using stage = await killableScene(400);
+  await using stage = await killableScene(1_000);
   const { scene } = stage;
   const browser = scene.browser();
   const tokens = await tokensOf(scene, await signIn(scene, browser), browser);
@@ -170,7 +170,7 @@ Deno.test("a flood of logins while the provider hangs is bounded: few wait, all 
   const pages = await flood;
   assert.deepEqual(pages.map(({ status }) => status), Array(200).fill(502));
   assert.ok(stage.token.connections - before <= 100, `${stage.token.connections - before} connections`);
-  assert.ok(performance.now() - started < 5_000);
+  assert.ok(performance.now() - started < 15_000);
   // Open: nobody is sent to wait any more.
   const then = stage.token.connections;
   for (let more = 0; more < 20; more++) assert.equal((await signIn(scene)).status, 502);

@@ -111,10 +111,10 @@ Deno.test("a key set that is huge, elsewhere, broken or late is no key set (B7 1
     "nothing": { hang: "answer" },
   };
   for (const [what, jwks] of Object.entries(cases)) {
-    await using scene = await loginScene({ expect5xx: [502], script: { jwks }, remoteTimeoutMs: 300 });
+    await using scene = await loginScene({ expect5xx: [502], script: { jwks }, remoteTimeoutMs: 1_000 });
     const started = performance.now();
     await assertNobody(scene, await signIn(scene), 502, what);
-    assert.ok(performance.now() - started < 3_000, what);
+    assert.ok(performance.now() - started < 8_000, what);
     assert.equal(latestReason(scene), "provider_keys_unavailable", what);
     scene.idp.script = {};
     assert.equal(signedInUser(await signIn(scene)), "alice", what);

@@ -1,7 +1,8 @@
 /** Back from the identity provider: only in the browser that left, only once, only with an answer that is to be believed. */
 import type { Context } from "@hono/hono";
 import { PageError } from "../lib/http/page_error.ts";
-import { type IdentityProvider, LoginError, type LoginFailureKind } from "../lib/login/identity_provider.ts";
+import type { IdentityProvider } from "../lib/login/identity_provider.ts";
+import { LoginError, type LoginFailureKind } from "../lib/login/login_error.ts";
 import { findLogin, finishLogin } from "../lib/login/login.ts";
 import { type LoginRecord, logins } from "../lib/store/schema.ts";
 import type { Entry } from "../lib/store/store.ts";

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { format, inspect } from "node:util";
 import { resolveGateway } from "../../../lib/gateway/compile.ts";
 import { ConfigError } from "../../../lib/gateway/config_error.ts";
@@ -9,6 +10,7 @@ import { mcpProxy } from "../../../lib/gateway/mcp_proxy.ts";
 import { mcpDevOAuth } from "../../../policies/mcp_dev_oauth.ts";
 import { mcpOAuth } from "../../../policies/mcp_oauth.ts";
 import { setHeaders } from "../../../policies/set_headers.ts";
+import { tokenExchange } from "../../../policies/token_exchange.ts";
 import { upstreamApiKey } from "../../../policies/upstream_api_key.ts";
 import {
   compile,
@@ -23,6 +25,32 @@ import {
 
 const KEY = `-----BEGIN PRIVATE KEY-----\ncanary-tls\n-----END PRIVATE KEY-----`;
 const CERT = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----";
+
+const EXCHANGE_SECRET = {
+  method: "client_secret_basic",
+  clientId: "a",
+  clientSecret: "canary-exchange",
+} as const;
+const EXCHANGE_KEY = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
+const EXCHANGE = tokenExchange({
+  id: "a",
+  displayName: "A",
+  authMode: "id-jag",
+  clientRegistration: { mode: "manual", clientId: "a", clientSecret: "canary-client" },
+  idJag: {
+    idp: { tokenUrl: "https://idp.example/token", clientAuth: EXCHANGE_SECRET },
+    resourceAs: {
+      tokenUrl: "https://as.example/token",
+      audience: "https://as.example",
+      clientAuth: {
+        method: "private_key_jwt",
+        clientId: "a",
+        privateKeyPem: String(EXCHANGE_KEY),
+        algorithm: "EdDSA",
+      },
+    },
+  },
+});
 
 /** A sound configuration with a secret wherever one can stand, some literal and some from the environment. */
 function secretive(): Loose {
@@ -39,6 +67,7 @@ function secretive(): Loose {
           setHeaders({ "x-team": "canary-header" }),
         ],
       }),
+      route({ operationId: "two", policies: [EXCHANGE] }, "/mcp/two"),
     ],
   });
 }
@@ -67,6 +96,7 @@ Deno.test("a definition shows its builder's name, and none of its options, howev
     ...(Array.isArray(given["routes"]) ? given["routes"] : []),
     upstreamApiKey({ value: "canary" }),
     setHeaders({ "x-a": "canary" }),
+    EXCHANGE,
     mcpProxy("/mcp/canary", { operationId: "canary", upstream: "https://canary.example" }),
     mcpDevOAuth({ users: ["canary"] }),
   ];
@@ -79,10 +109,13 @@ Deno.test("a definition shows its builder's name, and none of its options, howev
 
 Deno.test("a compiled gateway and its table show no secret", () => {
   const resolved = resolveGateway(loosely(defineGateway, secretive()), { mode: "production", ...how });
-  const { upstream: _url, ...rest } = resolved.gateway.routes[0] ?? {};
-  assert.doesNotMatch(printed({ ...resolved.gateway, routes: [rest] }), /canary/);
+  const [first, second] = resolved.gateway.routes;
+  const { upstream: _url, ...rest } = first ?? {};
+  const everything = printed({ ...resolved.gateway, routes: [rest, second] });
+  assert.match(everything, /tokenExchange/);
+  assert.doesNotMatch(everything, /canary|PRIVATE KEY/);
   const table = describeGateway(resolved);
-  assert.doesNotMatch(table, /canary/);
+  assert.doesNotMatch(table, /canary|PRIVATE KEY/);
   assert.match(table, /oauth\.browserLogin\.clientSecret +\[secret\]\n/);
   assert.match(table, /clients\[0\]\.clientSecret +\[secret\] {2}\(from CLIENT_SECRET\)/);
   assert.match(table, /policies\[0\]\.value +\[secret\] {2}\(from API_KEY\)/);
@@ -91,13 +124,19 @@ Deno.test("a compiled gateway and its table show no secret", () => {
 
 Deno.test("the secrets are there all the same", () => {
   const gateway = compile(secretive(), how);
-  const [only] = gateway.routes;
+  const [only, other] = gateway.routes;
   assert.ok(gateway.oauth.login.kind === "oidc" && only?.credential.kind === "static");
   assert.equal(gateway.oauth.login.clientSecret.reveal(), "canary-literal-idp");
   assert.equal(gateway.clients[0]?.clientSecret?.reveal(), "canary-from-environment");
   assert.equal(only.credential.value.reveal(), "Bearer canary-from-environment");
   assert.equal(only.headers[0]?.[1].reveal(), "canary-header");
   assert.equal(only.clientCertificate?.key.reveal(), KEY);
+  assert.ok(other?.credential.kind === "tokenExchange");
+  const { clientRegistration, idJag } = other.credential.connection;
+  assert.ok(clientRegistration.mode === "manual");
+  assert.equal(clientRegistration.clientSecret?.reveal(), "canary-client");
+  assert.ok(idJag?.resourceAs.clientAuth.method === "private_key_jwt");
+  assert.equal(idJag.resourceAs.clientAuth.privateKeyPem.reveal(), String(EXCHANGE_KEY).trim());
 });
 
 Deno.test("faults never repeat a secret, even one that stands in the wrong place or has the wrong type", () => {

@@ -146,7 +146,7 @@ const idJag = z.strictObject({
       example: "https://auth.upstream.example.com",
       check: (value) => /^[\x21-\x7e]+$/.test(value) ? undefined : `${printable(value)} is no audience`,
     }),
-    /** The resource to name. */
+    /** The `resource` of both exchanges: none. */
     resource: serverUrl("https://upstream.example.com/mcp").optional(),
     clientAuth: exchangeClientAuth,
   }),

@@ -25,6 +25,9 @@ import { ownAddress, type UpstreamConnection } from "./upstream_connections.ts";
 import { connectPage } from "./views/connect.ts";
 import { pageHeaders } from "./views/page_headers.ts";
 
+/** A login this young, in milliseconds, is the one that an ID-JAG connection asked for. */
+const FRESH_LOGIN_MS = 60_000;
+
 /** GET: what is to be connected, and the button. Nothing is consumed: link previews may look. */
 export function connect(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
   return async (c) => {
@@ -33,6 +36,7 @@ export function connect(deployment: Deployment): (c: Context<Env>) => Promise<Re
     const pendingId = c.req.query("pending") ?? null;
     if (session === null) return await signInFirst(c, deployment, { upstream, pendingId });
     await requirePending(deployment, { upstream, pendingId, session });
+    if (upstream.idJag !== null) return await signInAgain(c, deployment, { upstream, pendingId, session });
     requireMayConnect(deployment, upstream, session);
     const html = await connectPage({
       action: deployment.gateway.basePath + connectPath(upstream.settings.id),
@@ -84,6 +88,7 @@ export async function startConnect(
   const { services, gateway } = deployment;
   const { upstream, session, missingScope, returnTo } = request;
   requireMayConnect(deployment, upstream, session);
+  if (upstream.idJag !== null) return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
   try {
     const location = await beginConnect(services, upstream, {
       userId: session.userId,
@@ -113,7 +118,7 @@ export async function startConnect(
 /** The connection that the path names. @throws {PageError} 404 */
 export function requireUpstream(c: Context<Env>, { upstreams }: Deployment): UpstreamConnection {
   const upstream = upstreams.get(c.req.param("connection") ?? "");
-  if (upstream !== undefined && upstream.settings.authMode !== "id-jag") return upstream;
+  if (upstream !== undefined) return upstream;
   throw new PageError({
     status: 404,
     title: "There is no such connection",
@@ -215,13 +220,30 @@ async function requirePending(
   });
 }
 
+/** An ID-JAG connection needs nothing but a fresh login; whoever comes back from it is done. */
+async function signInAgain(
+  c: Context<Env>,
+  deployment: Deployment,
+  request: {
+    readonly upstream: UpstreamConnection;
+    readonly pendingId: string | null;
+    readonly session: SessionRecord;
+  },
+): Promise<Response> {
+  const { services, gateway } = deployment;
+  const fresh = services.clock.now() - request.session.signedInAt < FRESH_LOGIN_MS;
+  if (!fresh) return await signInFirst(c, deployment, request, "login");
+  return c.body(null, 303, { Location: gateway.basePath + PATHS.account, "Cache-Control": "no-store" });
+}
+
 async function signInFirst(
   c: Context<Env>,
   deployment: Deployment,
   request: { readonly upstream: UpstreamConnection; readonly pendingId: string | null },
+  prompt: string | null = null,
 ): Promise<Response> {
   const query = request.pendingId === null ? "" : `?pending=${encodeURIComponent(request.pendingId)}`;
   const returnTo = deployment.gateway.basePath + connectPath(request.upstream.settings.id) + query;
   const browser = ensureBrowserCookie(c, deployment);
-  return await startLogin(c, deployment, { returnTo, loginHint: null, prompt: null, browser });
+  return await startLogin(c, deployment, { returnTo, loginHint: null, prompt, browser });
 }

@@ -11,6 +11,7 @@ import type { Credential } from "../lib/upstream/connection.ts";
 import { authProfileId, ownerOf } from "../lib/upstream/connection_settings.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import type { Deployment, RequestContext } from "./context.ts";
+import { idJagCredential } from "./id_jag_credential.ts";
 import { ownHeadersOf } from "./upstream.ts";
 import type { UpstreamConnection } from "./upstream_connections.ts";
 
@@ -64,7 +65,7 @@ export class RouteCredential {
   async resolve(caller: Caller): Promise<CredentialOutcome> {
     const upstream = this.#upstream;
     if (upstream === null) return this.#fixed;
-    return await this.#outcome(upstream, caller, (owner) => upstream.connections.get(owner));
+    return await this.#outcome(upstream, caller, (owner) => this.#credentialOf(upstream, owner));
   }
 
   /** What to do after the upstream refused `token`; `null`: its refusal is none that a credential could mend. */
@@ -77,7 +78,11 @@ export class RouteCredential {
     if (upstream === null || token === null) return null;
     const challenge = readChallenge(answer.headers);
     if (answer.status === 401) {
-      return await this.#outcome(upstream, caller, (owner) => upstream.connections.renew(owner, token));
+      return await this.#outcome(
+        upstream,
+        caller,
+        (owner) => this.#renewedCredentialOf(upstream, owner, token),
+      );
     }
     if (challenge.error !== "insufficient_scope" || challenge.scope === null) return null;
     const { scope } = challenge;
@@ -85,6 +90,20 @@ export class RouteCredential {
       await upstream.connections.needScope(owner, scope);
       return { kind: "stale", missingScope: scope };
     });
+  }
+
+  #credentialOf({ connections, idJag }: UpstreamConnection, owner: string): Promise<Credential> {
+    if (idJag === null) return connections.get(owner);
+    return idJagCredential(this.#deployment, idJag, { userId: owner, rejected: null });
+  }
+
+  #renewedCredentialOf(
+    { connections, idJag }: UpstreamConnection,
+    owner: string,
+    rejected: string,
+  ): Promise<Credential> {
+    if (idJag === null) return connections.renew(owner, rejected);
+    return idJagCredential(this.#deployment, idJag, { userId: owner, rejected });
   }
 
   async #outcome(

@@ -9,6 +9,7 @@ import type { ConnectParts } from "../lib/upstream/connect.ts";
 import { Connections } from "../lib/upstream/connection.ts";
 import { authProfileId } from "../lib/upstream/connection_settings.ts";
 import { Discovery } from "../lib/upstream/discovery.ts";
+import { IdJagTokens } from "../lib/upstream/id_jag.ts";
 import type { OwnAddress } from "../lib/upstream/registration.ts";
 import { signingKey } from "../lib/upstream/signing_key.ts";
 
@@ -18,6 +19,8 @@ const LIMITS = { timeoutMs: 10_000, maxBytes: 262_144 };
 export interface UpstreamConnection extends ConnectParts {
   readonly settings: Connection;
   readonly connections: Connections;
+  /** Only with `authMode: "id-jag"`. */
+  readonly idJag: IdJagTokens | null;
 }
 
 /** All connections by their id. */
@@ -40,6 +43,10 @@ export function upstreamConnections(
       discovery: new Discovery(settings, { fetch, clock: services.clock }),
       tokenEndpoint,
       connections: new Connections(services, settings, tokenEndpoint),
+      idJag: settings.idJag === null
+        ? null
+        // The operator wrote both token URLs.
+        : new IdJagTokens(settings.idJag, { fetch: fetchConfigured(LIMITS), clock: services.clock }),
     });
     reportOverrides(services, settings);
   }

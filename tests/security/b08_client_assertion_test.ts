@@ -56,6 +56,26 @@ Deno.test("every advertised algorithm works (AS-56)", async () => {
   }
 });
 
+Deno.test("an algorithm that is not advertised is refused, though the key would verify it (AS-56)", async () => {
+  await using gateway = await watchedGateway();
+  for (const alg of ["RS512", "PS384", "ES512"]) {
+    const key = await signingKey("k", alg);
+    const { alg: _stated, ...publicJwk } = key.publicJwk;
+    const client = await registerClient(gateway, {
+      client_name: alg,
+      token_endpoint_auth_method: "private_key_jwt",
+      jwks: { keys: [publicJwk] },
+    });
+    const who = { clientId: client.clientId, audience: gateway.origin, clock: gateway.clock };
+    const parameters = {
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: await assertionOf(key, who),
+    };
+    const response = await postForm(gateway, "/oauth/token", redemption(client, "x", parameters));
+    await assertOAuthError(response, "invalid_client", { status: 401, what: alg });
+  }
+});
+
 Deno.test("assertions with a wrong claim are invalid_client, and consume no code (B8 133, AS-56)", async () => {
   await using stage = await assertionScene();
   const { gateway, client, redeem } = stage;

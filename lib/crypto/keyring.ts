@@ -114,12 +114,12 @@ export function parseKeyRing(text: string, random: Random): KeyRing {
     const earlier = keys.slice(0, index);
     if (earlier.some((other) => other.id === key.id)) {
       throw new KeyRingError(
-        `Key ${index + 1} repeats the id "${key.id}"; every key needs an id of its own.`,
+        `Key ${index + 1} repeats the id "${key.id}"; every key needs an id of its own`,
       );
     }
     if (earlier.some((other) => Buffer.from(other.bytes).equals(key.bytes))) {
       throw new KeyRingError(
-        `Key "${key.id}" repeats an earlier key; make a new one with: ${NEW_KEY_COMMAND}`,
+        `Key "${key.id}" repeats an earlier key`,
       );
     }
   }
@@ -153,19 +153,19 @@ function parseKey(entry: string, index: number): { id: string; bytes: Buffer } {
   const where = `Key ${index + 1} of the key ring`;
   if (colon < 1 || !KEY_ID.test(id)) {
     throw new KeyRingError(
-      `${where} is not of the form kid:base64url(32 bytes); a kid has 1 to 32 of A-Z a-z 0-9 _ -.`,
+      `${where} is not of the form kid:base64url(32 bytes); a kid has 1 to 32 of A-Z a-z 0-9 _ -`,
     );
   }
   const bytes = Buffer.from(encoded, "base64url");
   if (!/^[A-Za-z0-9_-]+$/.test(encoded) || bytes.length !== KEY_BYTES) {
     throw new KeyRingError(
-      `${where} ("${id}") has ${bytes.length} bytes, 32 are needed, in base64url; make one with: ${NEW_KEY_COMMAND}`,
+      `${where} ("${id}") has ${bytes.length} bytes, 32 are needed, in base64url`,
     );
   }
   // 32 random bytes hold 16 different values or fewer with a probability below 2^-60: such a key is a sample, not a secret.
   if (new Set(bytes).size <= 16) {
     throw new KeyRingError(
-      `${where} ("${id}") is not random; make one with: ${NEW_KEY_COMMAND}`,
+      `${where} ("${id}") is not random`,
     );
   }
   return { id, bytes };

@@ -1,6 +1,7 @@
 /** The environment that `main.ts` runs in: contract section 1. Faults are collected, to be reported with those of the configuration. */
 import type { EventLevel } from "../observability/events.ts";
-import { NEW_KEY_COMMAND } from "../crypto/keyring.ts";
+import { type KeyRing, KeyRingError, NEW_KEY_COMMAND, parseKeyRing } from "../crypto/keyring.ts";
+import type { Random } from "../crypto/secret_token.ts";
 import type { StoreLocation } from "../store/open_kv.ts";
 import type { ConfigFault } from "./config_error.ts";
 
@@ -15,27 +16,18 @@ export interface Environment {
   readonly publicUrl: string | undefined;
   readonly store: StoreLocation;
   /** `undefined` in development: a key ring is kept beside the data. */
-  readonly keyRing: string | undefined;
+  readonly keyRing: KeyRing | undefined;
   readonly logLevel: EventLevel;
 }
 
 /** Reads the variables of contract section 1; what is wrong with them is added to `faults`. */
 export function readEnvironment(
   read: (name: string) => string | undefined,
-  options: { readonly development: boolean; readonly faults: ConfigFault[] },
+  options: { readonly development: boolean; readonly random: Random; readonly faults: ConfigFault[] },
 ): Environment {
   const { development, faults } = options;
   const get = (name: string) => read(name) || undefined;
   const onDeploy = get("DENO_DEPLOYMENT_ID") !== undefined;
-  const keyRing = get("GATEWAY_ENCRYPTION_KEYS");
-  if (keyRing === undefined && !development) {
-    faults.push({
-      path: "key ring",
-      variable: "GATEWAY_ENCRYPTION_KEYS",
-      problem: "There is no key ring, so nothing could be stored encrypted",
-      mend: `Set it to k1:<key>, where the key comes from: ${NEW_KEY_COMMAND}`,
-    });
-  }
   return {
     development,
     configPath: get("GATEWAY_CONFIG") ?? "./gateway.config.ts",
@@ -44,9 +36,30 @@ export function readEnvironment(
     port: readPort(get, faults),
     publicUrl: get("GATEWAY_PUBLIC_URL"),
     store: readStore(get("GATEWAY_KV"), onDeploy, faults),
-    keyRing,
+    keyRing: readKeyRing(get("GATEWAY_ENCRYPTION_KEYS"), options),
     logLevel: readLevel(get("GATEWAY_LOG"), faults),
   };
+}
+
+function readKeyRing(
+  text: string | undefined,
+  { development, random, faults }: { development: boolean; random: Random; faults: ConfigFault[] },
+): KeyRing | undefined {
+  const where = { path: "key ring", variable: "GATEWAY_ENCRYPTION_KEYS" };
+  const mend = `Set it to k1:<key>, where the key comes from: ${NEW_KEY_COMMAND}`;
+  if (text === undefined) {
+    if (!development) {
+      faults.push({ ...where, problem: "There is no key ring, so nothing could be stored encrypted", mend });
+    }
+    return undefined;
+  }
+  try {
+    return parseKeyRing(text, random);
+  } catch (error) {
+    if (!(error instanceof KeyRingError)) throw error;
+    faults.push({ ...where, problem: error.message, mend });
+    return undefined;
+  }
 }
 
 function readPort(get: (name: string) => string | undefined, faults: ConfigFault[]): number {

@@ -26,7 +26,9 @@ export function register(deployment: Deployment): (c: Context<Env>) => Promise<R
       requestId: c.env.requestId,
       clientId,
     });
-    return Response.json({ ...answer, registration_client_uri: registrationUri(c, deployment, clientId) }, {
+    const managed = "registration_access_token" in answer;
+    const management = managed ? { registration_client_uri: registrationUri(c, deployment, clientId) } : {};
+    return Response.json({ ...answer, ...management }, {
       status: 201,
       headers: { "Cache-Control": "no-store", Pragma: "no-cache" },
     });

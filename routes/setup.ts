@@ -9,7 +9,7 @@ import type { Route } from "../lib/gateway/gateway.ts";
 import { PageError } from "../lib/http/page_error.ts";
 import { closeSession } from "../lib/login/session.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
-import { isLoopbackRedirect, redirectHost } from "../lib/oauth/redirect_uri.ts";
+import { isLoopbackRedirect, redirectHost, redirectUriMatches } from "../lib/oauth/redirect_uri.ts";
 import { type AuthorizationRecord, authorizations, type SessionRecord } from "../lib/store/schema.ts";
 import type { Entry } from "../lib/store/store.ts";
 import {
@@ -111,6 +111,10 @@ async function decideApprove(
   const route = gateway.routes.find((each) => each.operationId === operationId);
   if (route === undefined) {
     return await render(c, deployment, waiting, "Choose which server the app may use.");
+  }
+  // A metadata document may have changed while the page was open; a code goes only where the client still wants it.
+  if (!client.redirectUris.some((registered) => redirectUriMatches(registered, entry.value.redirectUri))) {
+    throw expired("redirect_uri_withdrawn");
   }
   const approved = await approve(services, entry, {
     userId: session.userId,

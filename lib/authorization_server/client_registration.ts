@@ -42,18 +42,14 @@ export async function registerClient(
   const { store, clock, random } = services;
   const now = clock.now();
   const registrationToken = createSecretToken("rat_", random);
-  const registrationTokenHash = hashSecret(registrationToken);
   const expiresAt = now + CLIENT_TTL_MS;
 
   const twinId = metadata.tokenEndpointAuthMethod === "none" && context.address !== undefined
     ? hashSecret(JSON.stringify([metadata, context.address]))
     : null;
   const twin = twinId === null ? null : await findTwin(services, twinId);
-  if (twin !== null) {
-    const record: ClientRecord = { ...twin.value, registrationTokenHash };
-    await store.write().check(twin).set(clients, twin.id, record).commit();
-    return answerOf(record, { registrationToken, secret: null });
-  }
+  // Whoever repeats known metadata gets to know the client, and no power over it.
+  if (twin !== null) return { clientId: twin.value.clientId, answer: information(twin.value) };
 
   const secret = metadata.tokenEndpointAuthMethod.startsWith("client_secret_")
     ? createSecretToken("cs_", random)
@@ -68,7 +64,7 @@ export async function registerClient(
       responseTypes: [...metadata.responseTypes],
     },
     secretHash: secret === null ? null : hashSecret(secret),
-    registrationTokenHash,
+    registrationTokenHash: hashSecret(registrationToken),
     unusedPlace: randomPlace(random),
     issuedAt: now,
     expiresAt,
@@ -140,13 +136,27 @@ export async function readRegistration(
   return information(await ownRegistration(services, clientId, registrationToken));
 }
 
-/** Deletes the registration. @throws {OAuthError} as {@linkcode readRegistration}. */
+/**
+ * Deletes the registration.
+ * @throws {OAuthError} as {@linkcode readRegistration}; 405 for a public client that is in use: others may have registered the same.
+ */
 export async function deleteRegistration(
   services: Pick<Services, "store">,
   clientId: string,
   registrationToken: string | null,
 ): Promise<void> {
-  await ownRegistration(services, clientId, registrationToken);
+  const record = await ownRegistration(services, clientId, registrationToken);
+  if (record.metadata.tokenEndpointAuthMethod === "none" && record.unusedPlace === null) {
+    throw new OAuthError(
+      "invalid_request",
+      "A public client in use is not deleted; unused, it ends by itself.",
+      {
+        reason: "registration_in_use",
+        status: 405,
+        headers: { Allow: "GET" },
+      },
+    );
+  }
   await services.store.write().delete(clients, clientId).commit();
 }
 

@@ -151,3 +151,20 @@ Deno.test("unused registrations push each other out of a fixed number of places;
   assert.equal(await findClient(services, sources, pushedOut.clientId), null);
   assert.ok(await findClient(services, sources, newest.clientId));
 });
+
+Deno.test("repeating a public client's metadata gives its id and no power over it, and a client in use cannot be deleted (B2 031)", async () => {
+  using services = await testServices();
+  const metadata = { redirect_uris: ["https://client.example/callback"], token_endpoint_auth_method: "none" };
+  const context = { ...POLICY, address: "192.0.2.1" };
+  const first = await registerClient(services, metadata, context);
+  const repeated = await registerClient(services, metadata, context);
+  assert.equal(repeated.clientId, first.clientId);
+  assert.equal(repeated.answer.registration_access_token, undefined);
+  const token = String(first.answer.registration_access_token);
+  assert.equal((await readRegistration(services, first.clientId, token)).client_id, first.clientId);
+  const client = await findClient(services, { configured: [], documents: null }, first.clientId);
+  assert.ok(client);
+  await renewClient(services, client);
+  await assert.rejects(() => deleteRegistration(services, first.clientId, token), { status: 405 });
+  assert.ok(await findClient(services, { configured: [], documents: null }, first.clientId));
+});

@@ -6,13 +6,15 @@ import type { Entry } from "../store/store.ts";
 import { type ConnectRecord, connects } from "../store/upstream_schema.ts";
 import { type ConnectionSettings, ownerOf } from "./connection_settings.ts";
 import type { Discovered, Discovery } from "./discovery.ts";
-import { obtainClient, type OwnAddress } from "./registration.ts";
+import { forgetRegistration, obtainClient, type OwnAddress } from "./registration.ts";
 import {
   checkAuthorizationResponse,
   exchangeCode,
   type TokenEndpointParts,
+  TokenRefusedError,
   type UpstreamTokens,
 } from "./token_endpoint.ts";
+import { UpstreamError } from "./upstream_error.ts";
 
 /** What a connection is made with. */
 export interface ConnectParts {
@@ -93,9 +95,25 @@ export async function redeemConnect(
   entry: Entry<ConnectRecord>,
   params: URLSearchParams,
 ): Promise<UpstreamTokens | null> {
-  const response = checkAuthorizationResponse(params, entry.value, entry.id[0]);
-  if (!await services.store.write().check(entry).delete(connects, ...entry.id).commit()) return null;
-  return await exchangeCode(parts.tokenEndpoint, entry.value, response);
+  const { store } = services;
+  const useUp = () => store.write().check(entry).delete(connects, ...entry.id).commit();
+  let response: URLSearchParams;
+  try {
+    response = checkAuthorizationResponse(params, entry.value, entry.id[0]);
+  } catch (error) {
+    // The server's own refusal ends this connect; a forged answer must not.
+    if (error instanceof UpstreamError && error.kind === "denied") await useUp();
+    throw error;
+  }
+  if (!await useUp()) return null;
+  try {
+    return await exchangeCode(parts.tokenEndpoint, entry.value, response);
+  } catch (error) {
+    if (error instanceof TokenRefusedError && error.code === "invalid_client") {
+      await forgetRegistration(services, entry.value.connectionId, entry.value.client.clientId);
+    }
+    throw error;
+  }
 }
 
 async function authorizationUrl(

@@ -1,5 +1,6 @@
 /** Becoming a client of the upstream's authorization server: configured, by our metadata document, or registered dynamically. */
 import * as oauth from "@panva/oauth4webapi";
+import { z } from "zod";
 import { hashSecret } from "../crypto/secret_token.ts";
 import { takeLease } from "../store/lease.ts";
 import type { Services } from "../services.ts";
@@ -76,14 +77,14 @@ async function registered(
     try {
       const again = await store.get(upstreamClients, settings.id, id);
       if (again !== null) return again.value.client;
-      const client = await register(parts, server, redirectUri);
+      const { client, expiresAt } = await register(parts, server, redirectUri);
       const now = clock.now();
       const record = {
         issuer: server.issuer,
         redirectUri,
         client,
         registeredAt: now,
-        expiresAt: now + TTL_MS,
+        expiresAt: Math.min(expiresAt, now + TTL_MS),
       };
       await store.write().set(upstreamClients, [settings.id, id], record).commit();
       return client;
@@ -98,7 +99,7 @@ async function register(
   parts: TokenEndpointParts,
   server: UpstreamServer,
   redirectUri: string,
-): Promise<UpstreamClient> {
+): Promise<Registered> {
   if (server.registrationEndpoint === null) throw new UpstreamError("refused", "registration_impossible");
   const wanted = chooseMethod(server.authMethods, true);
   const metadata = {
@@ -122,35 +123,50 @@ async function register(
   if (answer.status >= 500 || answer.status === 429) {
     throw new UpstreamError("unavailable", "registration_status");
   }
-  try {
-    return readRegistration(await oauth.processDynamicClientRegistrationResponse(answer), {
-      wanted,
-      redirectUri,
-    });
-  } catch (cause) {
-    throw cause instanceof UpstreamError
-      ? cause
-      : new UpstreamError("refused", "registration_refused", { cause });
+  if (answer.status !== 201 && answer.status !== 200) {
+    throw new UpstreamError("refused", "registration_refused");
   }
+  return readRegistration(await answer.json().catch(() => null), { wanted, redirectUri });
 }
 
+/** A client as the server made it. */
+interface Registered {
+  readonly client: UpstreamClient;
+  /** When its secret ends, in milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** RFC 7591 §3.2.1, read generously: servers are seen that answer 200, or leave out when the secret expires. */
+const information = z.object({
+  client_id: z.string().min(1).max(2048),
+  client_secret: z.string().min(1).max(2048).nullish(),
+  client_secret_expires_at: z.number().nonnegative().nullish().catch(null),
+  redirect_uris: z.array(z.string()).nullish(),
+  token_endpoint_auth_method: z.string().nullish(),
+});
+
 function readRegistration(
-  answer: oauth.OmitSymbolProperties<oauth.Client>,
+  json: unknown,
   expected: { readonly wanted: UpstreamClient["authMethod"]; readonly redirectUri: string },
-): UpstreamClient {
-  const redirects: unknown = answer.redirect_uris;
+): Registered {
+  const parsed = information.safeParse(json);
+  if (!parsed.success) throw new UpstreamError("refused", "registration_malformed");
+  const { data } = parsed;
   // A server that changes where codes go is not to be trusted with one.
-  if (Array.isArray(redirects) && !redirects.includes(expected.redirectUri)) {
+  if (data.redirect_uris && !data.redirect_uris.includes(expected.redirectUri)) {
     throw new UpstreamError("refused", "registration_redirect_changed");
   }
-  const secret = typeof answer.client_secret === "string" ? answer.client_secret : null;
-  const stated = answer.token_endpoint_auth_method;
-  const authMethod = METHODS.find((method) => method === stated) ??
+  const secret = data.client_secret ?? null;
+  const authMethod = METHODS.find((method) => method === data.token_endpoint_auth_method) ??
     (secret === null ? "none" : expected.wanted);
   if (authMethod.startsWith("client_secret_") && secret === null) {
     throw new UpstreamError("refused", "registration_without_secret");
   }
-  return { clientId: answer.client_id, clientSecret: secret, authMethod };
+  return {
+    client: { clientId: data.client_id, clientSecret: secret, authMethod },
+    // RFC 7591: 0 for a secret that does not expire.
+    expiresAt: (data.client_secret_expires_at || Infinity) * 1000,
+  };
 }
 
 const METHODS: readonly UpstreamClient["authMethod"][] = [

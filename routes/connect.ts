@@ -8,6 +8,7 @@ import { connectPath, PATHS } from "../lib/oauth/paths.ts";
 import type { SessionRecord } from "../lib/store/schema.ts";
 import { pendingConnects } from "../lib/store/upstream_schema.ts";
 import { beginConnect } from "../lib/upstream/connect.ts";
+import { ownerOf } from "../lib/upstream/connection_settings.ts";
 import { TokenRefusedError } from "../lib/upstream/token_endpoint.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import {
@@ -96,7 +97,8 @@ export async function startConnect(
       origin: c.env.origin,
       own: ownAddress(c.env.origin, gateway, upstream.settings),
       returnTo,
-      missingScope,
+      missingScope: await upstream.connections.neededScope(ownerOf(upstream.settings, session.userId)) ??
+        missingScope,
       ttlSeconds: gateway.oauth.stateTtlSeconds,
     });
     services.events.emit("info", "mcp_auth_upstream_connect_started", {

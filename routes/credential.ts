@@ -84,12 +84,15 @@ export class RouteCredential {
         (owner) => this.#renewedCredentialOf(upstream, owner, token),
       );
     }
+    // No consent of a user adds to what an identity assertion is worth.
+    if (upstream.idJag !== null) return null;
     if (challenge.error !== "insufficient_scope" || challenge.scope === null) return null;
     const { scope } = challenge;
-    return await this.#outcome(upstream, caller, async (owner) => {
-      await upstream.connections.needScope(owner, scope);
-      return { kind: "stale", missingScope: scope };
-    });
+    const owner = ownerOf(upstream.settings, caller.verdict.userId);
+    const credential = await upstream.connections.needScope(owner, token, scope);
+    return credential === null
+      ? null
+      : await this.#outcome(upstream, caller, () => Promise.resolve(credential));
   }
 
   #credentialOf({ connections, idJag }: UpstreamConnection, owner: string): Promise<Credential> {

@@ -35,6 +35,8 @@ export type Credential =
   /** The user has to consent again. */
   | { readonly kind: "stale"; readonly missingScope: readonly string[] | null };
 
+const STALE: Credential = { kind: "stale", missingScope: null };
+
 type ConnectionServices = Pick<Services, "store" | "clock" | "random" | "revocations" | "events">;
 
 /** The connections of all owners at one upstream. One per connection and process. */
@@ -61,12 +63,12 @@ export class Connections {
     const entry = await this.#read(owner);
     if (entry === null) return { kind: "absent" };
     const { value } = entry;
-    if (value.dead || value.missingScope !== null) return { kind: "stale", missingScope: value.missingScope };
+    if (value.dead) return STALE;
     const now = this.#services.clock.now();
     const { accessTokenExpiresAt: expiresAt } = value;
     if (expiresAt === null || now < expiresAt - margin(value)) return ready(value);
     if (value.refreshToken === null) {
-      return now < expiresAt ? ready(value) : { kind: "stale", missingScope: null };
+      return now < expiresAt ? ready(value) : STALE;
     }
     try {
       return await this.#refreshOnce(owner, value.accessToken);
@@ -81,23 +83,39 @@ export class Connections {
     this.#cache.delete(owner);
     const entry = await this.#read(owner);
     if (entry === null) return { kind: "absent" };
-    if (entry.value.dead || entry.value.missingScope !== null) {
-      return { kind: "stale", missingScope: entry.value.missingScope };
-    }
+    if (entry.value.dead) return STALE;
     if (entry.value.accessToken !== rejected) return ready(entry.value);
     if (entry.value.refreshToken === null) {
       await this.#change(entry, { ...entry.value, dead: true });
-      return { kind: "stale", missingScope: null };
+      return STALE;
     }
     return await this.#refreshOnce(owner, rejected);
   }
 
-  /** Notes that calls need scopes which the credential lacks: the user has to consent to them. */
-  async needScope(owner: string, scope: readonly string[]): Promise<void> {
+  /**
+   * The upstream refused `rejected` for want of `scope`: the user has to consent to it. Other calls go on as before, since the user
+   * may not want to. `null`: the user has consented to all of it, so asking once more would be a loop.
+   */
+  async needScope(owner: string, rejected: string, scope: readonly string[]): Promise<Credential | null> {
+    this.#cache.delete(owner);
     const entry = await this.#read(owner);
-    if (entry === null) return;
-    const missingScope = [...new Set([...entry.value.missingScope ?? [], ...scope])];
-    await this.#change(entry, { ...entry.value, missingScope });
+    if (entry === null) return { kind: "absent" };
+    const { value } = entry;
+    if (value.dead) return STALE;
+    if (value.accessToken !== rejected) return ready(value);
+    if (scope.every((each) => value.scope?.includes(each))) return null;
+    const missingScope = [...new Set([...value.missingScope ?? [], ...scope])];
+    if (missingScope.length !== value.missingScope?.length) {
+      await this.#change(entry, { ...value, missingScope });
+    }
+    return { kind: "stale", missingScope: scope };
+  }
+
+  /** What a new consent has to cover beside the usual: the former scopes with those that calls were found to need. */
+  async neededScope(owner: string): Promise<readonly string[] | null> {
+    const entry = await this.#services.store.get(connections, owner, this.#settings.id);
+    if (entry === null || entry.value.missingScope === null) return null;
+    return [...entry.value.scope ?? [], ...entry.value.missingScope];
   }
 
   /** Stores what a connect obtained, in place of what was there. */
@@ -177,7 +195,7 @@ export class Connections {
       try {
         const entry = await this.#services.store.get(connections, owner, this.#settings.id);
         if (entry === null) return { kind: "absent" };
-        if (entry.value.dead) return { kind: "stale", missingScope: null };
+        if (entry.value.dead) return STALE;
         if (entry.value.accessToken !== staleToken) return this.#adopt(owner, entry);
         if (release !== null) return await this.#exchange(owner, entry);
       } finally {
@@ -191,7 +209,7 @@ export class Connections {
   async #exchange(owner: string, entry: Entry<ConnectionRecord>): Promise<Credential> {
     const { value } = entry;
     const { refreshToken } = value;
-    if (refreshToken === null) return { kind: "stale", missingScope: null };
+    if (refreshToken === null) return STALE;
     let tokens: UpstreamTokens;
     try {
       tokens = await refreshTokens(this.#tokenEndpoint, { ...value, refreshToken });
@@ -234,7 +252,7 @@ export class Connections {
       subjectId: entry.id[0],
       reasonCode: error.code === "invalid_client" ? "upstream_forgot_client" : "upstream_ended_grant",
     });
-    return { kind: "stale", missingScope: null };
+    return STALE;
   }
 
   async #change(entry: Entry<ConnectionRecord>, value: ConnectionRecord): Promise<boolean> {
@@ -249,9 +267,7 @@ export class Connections {
   #adopt(owner: string, entry: Entry<ConnectionRecord>): Credential {
     this.#cache.delete(owner);
     const { value } = entry;
-    return value.dead || value.missingScope !== null
-      ? { kind: "stale", missingScope: value.missingScope }
-      : ready(value);
+    return value.dead ? STALE : ready(value);
   }
 
   #announce(owner: string): void {

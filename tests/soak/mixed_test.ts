@@ -115,7 +115,10 @@ class BusyClient {
   }
 
   async #connectAnew(): Promise<void> {
-    this.#client = await this.#diary.note("register", () => registerClient(this.#gateway));
+    this.#client = await this.#diary.note(
+      "register",
+      () => registerClient(this.#gateway, { client_name: `Client ${crypto.randomUUID()}` }),
+    );
     await this.#signIn(this.#client);
   }
 

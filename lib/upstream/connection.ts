@@ -144,7 +144,9 @@ export class Connections {
   /** Whether the owner has a credential that works as far as is known. */
   async isConnected(owner: string): Promise<boolean> {
     const entry = await this.#services.store.get(connections, owner, this.#settings.id);
-    return entry !== null && !entry.value.dead && entry.value.missingScope === null;
+    if (entry === null || entry.value.dead || entry.value.missingScope !== null) return false;
+    const { refreshToken, accessTokenExpiresAt: expiresAt } = entry.value;
+    return refreshToken !== null || expiresAt === null || this.#services.clock.now() < expiresAt;
   }
 
   /** Forgets the owner's credential, and asks the upstream to do so, too. */

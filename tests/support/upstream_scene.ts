@@ -73,6 +73,15 @@ export async function signedIn(scene: UpstreamScene, user = "alice"): Promise<Sc
 /** Signs in, presses Connect on the setup page, then Authorize. */
 export async function connected(scene: UpstreamScene, user = "alice"): Promise<SceneUser> {
   const browser = browserOf(scene.gateway);
+  return { browser, token: await signInAndConnect(scene, browser, user) };
+}
+
+/** The same in a given browser; returns the access token. */
+export async function signInAndConnect(
+  scene: Pick<UpstreamScene, "gateway" | "client">,
+  browser: HeadlessBrowser,
+  user: string,
+): Promise<string> {
   const setup = await setupOf(scene, browser, user);
   const back = await browser.submit(setup, { decision: "connect" });
   if (!back.url.pathname.endsWith("/oauth/setup")) throw new Error(`At ${back.url}:\n${back.html}`);
@@ -81,11 +90,15 @@ export async function connected(scene: UpstreamScene, user = "alice"): Promise<S
   const response = await redeem(scene.gateway, scene.client, end.url.searchParams.get("code") ?? "");
   const { access_token: token } = await response.json();
   if (response.status !== 200) throw new Error(`Token: ${response.status}`);
-  return { browser, token };
+  return token;
 }
 
 /** The setup page of a new authorization request. */
-export async function setupOf(scene: UpstreamScene, browser: HeadlessBrowser, user = "alice"): Promise<Page> {
+export async function setupOf(
+  scene: Pick<UpstreamScene, "gateway" | "client">,
+  browser: HeadlessBrowser,
+  user = "alice",
+): Promise<Page> {
   const page = await browser.get(authorizeUrl(scene.gateway, scene.client));
   return page.url.pathname.endsWith("/oauth/dev-login") ? await browser.submit(page, { user }) : page;
 }

@@ -78,6 +78,8 @@ export class RouteCredential {
     if (upstream === null || token === null) return null;
     const challenge = readChallenge(answer.headers);
     if (answer.status === 401) {
+      // Its metadata may have changed, too: the next connect looks again.
+      upstream.discovery.forget();
       return await this.#outcome(
         upstream,
         caller,

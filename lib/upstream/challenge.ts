@@ -12,29 +12,55 @@ export interface Challenge {
 const NOTHING: Challenge = { error: null, resourceMetadata: null, scope: null };
 const MAX_HEADER_LENGTH = 8_192;
 
-/** Asks the upstream without a credential and reads its challenge. @throws {UpstreamError} `unavailable` */
+/**
+ * Asks the upstream without a credential and reads its challenge. Some let anybody initialize, and some do not know `initialize` any more,
+ * so that a second question, in the manner of 2026-07-28, finds theirs. @throws {UpstreamError} `unavailable`
+ */
 export async function probeChallenge(upstream: string, fetch: Fetch): Promise<Challenge> {
+  return await ask(upstream, fetch, LEGACY) ?? await ask(upstream, fetch, MODERN) ?? NOTHING;
+}
+
+interface Question {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly params: unknown;
+}
+
+const CLIENT = { name: "sallyport", version: "1" };
+
+const LEGACY: Question = {
+  method: "initialize",
+  headers: { "mcp-protocol-version": "2025-11-25" },
+  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: CLIENT },
+};
+
+const MODERN: Question = {
+  method: "tools/list",
+  headers: { "mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list" },
+  params: {
+    _meta: {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": CLIENT,
+      "io.modelcontextprotocol/clientCapabilities": {},
+    },
+  },
+};
+
+/** `null`: it answers anything but 401. */
+async function ask(upstream: string, fetch: Fetch, question: Question): Promise<Challenge | null> {
+  const { method, headers, params } = question;
   try {
     const response = await fetch(upstream, {
       method: "POST",
       headers: {
         accept: "application/json, text/event-stream",
         "content-type": "application/json",
-        "mcp-protocol-version": "2025-11-25",
+        ...headers,
       },
-      body: JSON.stringify({
-        jsonrpc: "2.0",
-        id: 0,
-        method: "initialize",
-        params: {
-          protocolVersion: "2025-11-25",
-          capabilities: {},
-          clientInfo: { name: "sallyport", version: "1" },
-        },
-      }),
+      body: JSON.stringify({ jsonrpc: "2.0", id: 0, method, params }),
     });
     await response.body?.cancel();
-    return response.status === 401 ? readChallenge(response.headers) : NOTHING;
+    return response.status === 401 ? readChallenge(response.headers) : null;
   } catch (cause) {
     throw new UpstreamError("unavailable", "upstream_unreachable", { cause });
   }

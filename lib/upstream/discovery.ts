@@ -70,37 +70,20 @@ export class Discovery {
   /** By configuration, by the challenge, at the path's place, at the root; `null` if there is none (2025-03-26). */
   async #resourceMetadata(fromChallenge: string | null): Promise<oauth.ResourceServer | null> {
     const named = this.#settings.protectedResourceMetadataUrl ?? fromChallenge;
-    const candidates = named !== null ? [named] : wellKnownResourceUrls(this.#settings.upstream);
-    for (const url of candidates) {
+    const { upstream, overrides } = this.#settings;
+    const candidates = named !== null
+      ? [{ url: named, resources: [upstream] }]
+      : wellKnownResources(upstream);
+    for (const { url, resources } of candidates) {
       const response = await this.#ask(url);
-      if (response.status === 200) return await this.#readResource(response);
+      const expected = overrides.resource === null ? resources : [overrides.resource];
+      if (response.status === 200) return await readResource(response, expected);
       if (response.status >= 500 && response.status !== 502) {
         throw new UpstreamError("unavailable", "resource_metadata_status");
       }
     }
     if (named !== null) throw new UpstreamError("refused", "resource_metadata_missing");
     return null;
-  }
-
-  async #readResource(response: Response): Promise<oauth.ResourceServer> {
-    const { upstream, overrides } = this.#settings;
-    const document: unknown = await response.json().catch(() => null);
-    const resource = typeof document === "object" && document !== null && "resource" in document
-      ? document.resource
-      : null;
-    const expected = overrides.resource ?? upstream;
-    if (typeof resource !== "string" || withoutSlash(resource) !== withoutSlash(expected)) {
-      // A hostile upstream names somebody else's resource to get a token for it (CVE-2026-130766).
-      throw new UpstreamError("refused", "resource_differs");
-    }
-    const [issuer] = stringsOf(document, "authorization_servers") ?? [];
-    if (issuer === undefined) throw new UpstreamError("refused", "resource_without_authorization_server");
-    const scopes = stringsOf(document, "scopes_supported");
-    return {
-      resource,
-      authorization_servers: [issuer],
-      ...(scopes === null ? {} : { scopes_supported: scopes }),
-    };
   }
 
   async #server(metadata: oauth.ResourceServer): Promise<UpstreamServer> {
@@ -149,10 +132,41 @@ export class Discovery {
   }
 }
 
-function wellKnownResourceUrls(upstream: string): string[] {
+/** @throws {UpstreamError} `refused` unless it describes one of the `expected` resources */
+async function readResource(
+  response: Response,
+  expected: readonly string[],
+): Promise<oauth.ResourceServer> {
+  const document: unknown = await response.json().catch(() => null);
+  const resource = typeof document === "object" && document !== null && "resource" in document
+    ? document.resource
+    : null;
+  if (
+    typeof resource !== "string" ||
+    !expected.some((each) => withoutSlash(each) === withoutSlash(resource))
+  ) {
+    // A hostile upstream names somebody else's resource to get a token for it (CVE-2026-130766).
+    throw new UpstreamError("refused", "resource_differs");
+  }
+  const [issuer] = stringsOf(document, "authorization_servers") ?? [];
+  if (issuer === undefined) throw new UpstreamError("refused", "resource_without_authorization_server");
+  const scopes = stringsOf(document, "scopes_supported");
+  return {
+    resource,
+    authorization_servers: [issuer],
+    ...(scopes === null ? {} : { scopes_supported: scopes }),
+  };
+}
+
+/** Where the metadata may be, and which resources it may describe there: at the root, RFC 9728 §3.3 has it describe the whole origin. */
+function wellKnownResources(
+  upstream: string,
+): { readonly url: string; readonly resources: readonly string[] }[] {
   const { origin, pathname } = new URL(upstream);
-  const root = `${origin}/.well-known/oauth-protected-resource`;
-  return pathname === "/" ? [root] : [root + pathname.replace(/\/$/, ""), root];
+  const root = { url: `${origin}/.well-known/oauth-protected-resource`, resources: [upstream, origin] };
+  return pathname === "/"
+    ? [root]
+    : [{ url: root.url + pathname.replace(/\/$/, ""), resources: [upstream] }, root];
 }
 
 /** In the order of the MCP specification: a path is inserted behind the well-known name, or the name is appended. */

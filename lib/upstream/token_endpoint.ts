@@ -151,7 +151,7 @@ function clientOf(client: UpstreamClient): oauth.Client {
 async function authentication(parts: TokenEndpointParts, client: UpstreamClient): Promise<oauth.ClientAuth> {
   switch (client.authMethod) {
     case "client_secret_basic":
-      return oauth.ClientSecretBasic(client.clientSecret ?? "");
+      return basic(client.clientSecret ?? "");
     case "client_secret_post":
       return oauth.ClientSecretPost(client.clientSecret ?? "");
     case "private_key_jwt": {
@@ -161,6 +161,18 @@ async function authentication(parts: TokenEndpointParts, client: UpstreamClient)
     case "none":
       return oauth.None();
   }
+}
+
+/** RFC 6749 §2.3.1; unlike the library's it leaves alone what form encoding does, since many servers compare without decoding. */
+function basic(secret: string): oauth.ClientAuth {
+  return (_server, client, _body, headers) => {
+    const credentials = `${formEncoded(client.client_id)}:${formEncoded(secret)}`;
+    headers.set("authorization", `Basic ${btoa(credentials)}`);
+  };
+}
+
+function formEncoded(text: string): string {
+  return new URLSearchParams({ "": text }).toString().slice(1);
 }
 
 async function send(request: () => Promise<Response>): Promise<Response> {

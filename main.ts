@@ -43,7 +43,7 @@ async function main(): Promise<void> {
         : `http://${hostname}:${port}`;
       if (environment.development) tell(banner(gateway, origin));
     },
-  }, (request, delivery) => app.handle(request, { peer: hostnameOf(delivery.remoteAddr), delivery }));
+  }, (request, delivery) => app.handle(request, new Connection(delivery)));
 
   let stopping = false;
   const stop = async () => {
@@ -64,8 +64,13 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function hostnameOf(address: Deno.Addr): string {
-  return address.transport === "tcp" ? address.hostname : "";
+/** Who connected; the address is looked up only if somebody asks. */
+class Connection {
+  constructor(readonly delivery: Deno.ServeHandlerInfo<Deno.NetAddr>) {}
+
+  get peer(): string {
+    return this.delivery.remoteAddr.hostname;
+  }
 }
 
 if (import.meta.main) {

@@ -63,15 +63,43 @@ export function enter(
       "This host is not served here. Set publicUrl or allowedHosts in gateway.config.ts if it should be.",
     );
   }
-  return {
-    requestId: crypto.randomUUID(),
-    origin: origin ?? "",
-    peer: connection.peer,
-    address: trusted > 0
-      ? clientAddress(connection.peer, headers.get("x-forwarded-for"), trusted)
-      : connection.peer,
-    delivery: connection.delivery,
-  };
+  return new EdgeContext({ origin: origin ?? "", connection, trustedProxies: trusted, headers });
+}
+
+/** Addresses cost more than they look, and a call of a tool needs none: they are read when somebody asks. */
+class EdgeContext implements RequestContext {
+  readonly requestId: string = crypto.randomUUID();
+  readonly #from: EdgeFacts;
+
+  constructor(from: EdgeFacts) {
+    this.#from = from;
+  }
+
+  get origin(): string {
+    return this.#from.origin;
+  }
+
+  get peer(): string {
+    return this.#from.connection.peer;
+  }
+
+  get address(): string {
+    const { trustedProxies, headers } = this.#from;
+    return trustedProxies > 0
+      ? clientAddress(this.peer, headers.get("x-forwarded-for"), trustedProxies)
+      : this.peer;
+  }
+
+  get delivery(): Delivery {
+    return this.#from.connection.delivery;
+  }
+}
+
+interface EdgeFacts {
+  readonly origin: string;
+  readonly connection: { readonly peer: string; readonly delivery: Delivery };
+  readonly trustedProxies: number;
+  readonly headers: Headers;
 }
 
 function refusal(status: number, detail: string): Response {

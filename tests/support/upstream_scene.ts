@@ -11,7 +11,7 @@ import {
   type TestClient,
 } from "./oauth_flow.ts";
 import { startUpstream, type UpstreamScript, type UpstreamServer } from "./upstream_server.ts";
-import { mcpProxy, tokenExchange, type TokenExchangeOptions } from "../../mod.ts";
+import { type GatewayOptions, mcpProxy, tokenExchange, type TokenExchangeOptions } from "../../mod.ts";
 
 /** A running scene. */
 export interface UpstreamScene extends AsyncDisposable {
@@ -26,6 +26,8 @@ export interface UpstreamSceneOptions {
   readonly script?: Partial<UpstreamScript>;
   readonly policy?: Partial<TokenExchangeOptions>;
   readonly harness?: HarnessOptions;
+  /** Further options of the gateway's configuration. */
+  readonly config?: Partial<GatewayOptions>;
 }
 
 /** Somebody who is signed in, with a token of a client. */
@@ -48,6 +50,7 @@ export async function upstreamScene(options: UpstreamSceneOptions = {}): Promise
     gatewayOptions: { gateway: { accessTokenTtlSeconds: 86_400 } },
     config: () => ({
       routes: [mcpProxy("/alpha", { operationId: "alpha", upstream: upstream.url, policies: [acme] })],
+      ...options.config,
     }),
     ...options.harness,
   });

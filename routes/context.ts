@@ -48,5 +48,6 @@ export interface Deployment {
 /** A quota: for each address, and in total. */
 export interface Quota {
   readonly perAddress: RateLimiter;
-  readonly total: RateLimiter;
+  /** `null`: what it leaves behind is bounded elsewhere. */
+  readonly total: RateLimiter | null;
 }

@@ -9,6 +9,7 @@ import { AuthorizationError } from "./authorization_error.ts";
 import type { ValidatedRedirect } from "./validated_redirect.ts";
 
 const MAX_STATE_LENGTH = 8192;
+const MAX_HINT_LENGTH = 320;
 
 /** A route that tokens can be for. */
 export interface Target {
@@ -66,7 +67,8 @@ export function validateAuthorizationRequest(
     askedScope,
     scope: grantScope(askedScope),
     prompt: new Set((params.get("prompt") ?? "").split(" ").filter((value) => value !== "")),
-    loginHint: params.get("login_hint"),
+    // A hint that is longer than an e-mail address can be is none.
+    loginHint: (params.get("login_hint") ?? "").length > MAX_HINT_LENGTH ? null : params.get("login_hint"),
   };
 }
 

@@ -5,7 +5,7 @@ import { OAuthError } from "../oauth/errors.ts";
 import type { RedirectUriPolicy } from "../oauth/redirect_uri.ts";
 import type { Services } from "../services.ts";
 import { type ClientRecord, clients, clientTwins, unusedRegistrations } from "../store/schema.ts";
-import type { Entry, Write } from "../store/store.ts";
+import type { Entry } from "../store/store.ts";
 import { CLIENT_TTL_MS, type ClientAuthMethod } from "./client.ts";
 import { CLIENT_AUTH_METHODS } from "./client_authentication.ts";
 
@@ -39,7 +39,7 @@ export async function registerClient(
 ): Promise<Registration> {
   const metadata = parseClientMetadata(body, context);
   requireSupported(metadata.tokenEndpointAuthMethod);
-  const { store, clock, random } = services;
+  const { clock, random } = services;
   const now = clock.now();
   const registrationToken = createSecretToken("rat_", random);
   const expiresAt = now + CLIENT_TTL_MS;
@@ -65,15 +65,12 @@ export async function registerClient(
     },
     secretHash: secret === null ? null : hashSecret(secret),
     registrationTokenHash: hashSecret(registrationToken),
-    unusedPlace: randomPlace(random),
+    unusedPlace: null,
     issuedAt: now,
     expiresAt,
   };
-  const write = store.write().set(clients, [record.clientId], record);
-  if (twinId !== null) write.set(clientTwins, [twinId], { clientId: record.clientId, expiresAt });
-  await takePlace(services, write, record);
-  await write.commit();
-  return answerOf(record, { registrationToken, secret });
+  const placed = await takePlace(services, record, twinId);
+  return answerOf(placed, { registrationToken, secret });
 }
 
 function requireSupported(method: ClientAuthMethod): void {
@@ -91,18 +88,35 @@ async function findTwin(
   return twin === null ? null : await store.get(clients, twin.value.clientId);
 }
 
-/** Puts the registration into its place among the unused ones; who was there goes, unless it has been used. */
+/** Writes the registration into a place among the unused ones; who was there goes, unless it has been used. */
 async function takePlace(
-  { store }: Pick<Services, "store">,
-  write: Write,
+  { store, random }: Pick<Services, "store" | "random">,
   record: ClientRecord,
-): Promise<void> {
-  const place = record.unusedPlace ?? "";
+  twinId: string | null,
+): Promise<ClientRecord> {
   const { clientId, expiresAt } = record;
-  const former = await store.get(unusedRegistrations, place);
-  const evicted = former === null ? null : await store.get(clients, former.value.clientId);
-  if (evicted !== null && evicted.value.unusedPlace === place) write.delete(clients, ...evicted.id);
-  write.set(unusedRegistrations, [place], { clientId, expiresAt });
+  for (;;) {
+    const place = randomPlace(random);
+    const placed: ClientRecord = { ...record, unusedPlace: place };
+    const write = store.write()
+      .set(clients, [clientId], placed)
+      .set(unusedRegistrations, [place], { clientId, twinId, expiresAt });
+    if (twinId !== null) write.set(clientTwins, [twinId], { clientId, expiresAt });
+    const former = await store.get(unusedRegistrations, place);
+    if (former === null) write.absent(unusedRegistrations, place);
+    else {
+      const evicted = await store.get(clients, former.value.clientId);
+      write.check(former);
+      if (former.value.twinId !== null && former.value.twinId !== twinId) {
+        write.delete(clientTwins, former.value.twinId);
+      }
+      // Checked: it may be used for the first time right now, and then it stays.
+      if (evicted !== null && evicted.value.unusedPlace === place) {
+        write.check(evicted).delete(clients, ...evicted.id);
+      }
+    }
+    if (await write.commit()) return placed;
+  }
 }
 
 function randomPlace(random: Services["random"]): string {

@@ -62,9 +62,11 @@ export const clients = collection("client", {
 }, { sealed: false });
 
 /** The registrations that were never used, in a fixed number of places. */
-export const unusedRegistrations = collection("unused_registration", { clientId: z.string() }, {
-  sealed: false,
-});
+export const unusedRegistrations = collection("unused_registration", {
+  clientId: z.string(),
+  /** Of its entry among the twins, which goes with it. */
+  twinId: z.string().nullable(),
+}, { sealed: false });
 
 /** Finds the registration that the same public client made before from the same address. */
 export const clientTwins = collection("client_twin", { clientId: z.string() }, { sealed: false });

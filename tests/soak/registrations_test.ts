@@ -51,7 +51,7 @@ Deno.test("120,000 anonymous registrations in 100 days: the store stays bounded,
   ]);
   // An unused client is pushed out by the next 1,200 with a probability of 2.4 %.
   assert.ok(fresh >= 90, `${fresh} of ${DAYS}`);
-  for (const kind of ["client", "unused_registration"]) {
+  for (const kind of ["client", "client_twin", "unused_registration"]) {
     assert.ok((stock.get(kind)?.rows ?? 0) <= UNUSED_REGISTRATIONS + 10, kind);
   }
 });

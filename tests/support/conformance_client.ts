@@ -4,7 +4,8 @@
  */
 import { mcpProxy, tokenExchange, type TokenExchangeOptions } from "../../mod.ts";
 import { type Harness, startHarness } from "./harness.ts";
-import { callMcp, registerClient } from "./oauth_flow.ts";
+import { type TransportScenario, useServer } from "./conformance_transport.ts";
+import { callMcp, obtainTokens, registerClient } from "./oauth_flow.ts";
 import { browserOf, signInAndConnect } from "./upstream_scene.ts";
 
 /** What `auth/basic-cimd` wants to see: our own document would have to be public. */
@@ -14,16 +15,31 @@ const MODERN = "2026-07-28";
 
 const [upstream = ""] = Deno.args.slice(-1);
 const scenario = Deno.env.get("MCP_CONFORMANCE_SCENARIO") ?? "";
+/** What the scenario gives its client. */
+const context: {
+  readonly client_id?: string;
+  readonly client_secret?: string;
+  readonly toolCalls?: TransportScenario["toolCalls"];
+} = JSON.parse(Deno.env.get("MCP_CONFORMANCE_CONTEXT") ?? "{}");
 const version = Deno.env.get("MCP_CONFORMANCE_PROTOCOL_VERSION") ?? "2025-11-25";
 
 await using gateway = await startHarness({
   users: ["alice"],
   config: () => ({
-    routes: [mcpProxy("/alpha", { operationId: "alpha", upstream, policies: [tokenExchange(policy())] })],
+    routes: [mcpProxy("/alpha", {
+      operationId: "alpha",
+      upstream,
+      policies: scenario.startsWith("auth/") ? [tokenExchange(policy())] : [],
+    })],
   }),
 });
 try {
-  await run(gateway);
+  if (scenario.startsWith("auth/")) await run(gateway);
+  else {
+    const client = await registerClient(gateway);
+    const { access_token: token } = await obtainTokens(gateway, client);
+    await useServer(gateway, { token, version, toolCalls: context.toolCalls ?? null });
+  }
 } catch (error) {
   // The suite shows what its client says.
   const text = [String(error), ...gateway.events.map((event) => JSON.stringify(event))].join("\n");
@@ -33,10 +49,7 @@ try {
 
 function policy(): TokenExchangeOptions {
   const base = { id: "suite", displayName: "Suite" };
-  const given: { client_id?: string; client_secret?: string } = JSON.parse(
-    Deno.env.get("MCP_CONFORMANCE_CONTEXT") ?? "{}",
-  );
-  const { client_id: clientId, client_secret: clientSecret } = given;
+  const { client_id: clientId, client_secret: clientSecret } = context;
   if (clientId !== undefined && clientSecret !== undefined) {
     return { ...base, clientRegistration: { mode: "manual", clientId, clientSecret } };
   }

@@ -7,7 +7,7 @@ import type { Services } from "../services.ts";
 import type { Entry } from "../store/store.ts";
 import { type ConnectionRecord, connections, type ConnectRecord } from "../store/upstream_schema.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
-import { forgetRegistration } from "./registration.ts";
+import { currentClient, forgetRegistration } from "./registration.ts";
 import {
   refreshTokens,
   revokeToken,
@@ -214,7 +214,11 @@ export class Connections {
     if (refreshToken === null) return STALE;
     let tokens: UpstreamTokens;
     try {
-      tokens = await refreshTokens(this.#tokenEndpoint, { ...value, refreshToken });
+      tokens = await refreshTokens(this.#tokenEndpoint, {
+        ...value,
+        client: currentClient(this.#settings, value.client),
+        refreshToken,
+      });
     } catch (error) {
       if (!(error instanceof TokenRefusedError)) throw error;
       return await this.#refused(entry, error);
@@ -239,10 +243,11 @@ export class Connections {
   /** The server's word: the grant is over, or it has forgotten us. Everything else may pass. */
   async #refused(entry: Entry<ConnectionRecord>, error: TokenRefusedError): Promise<Credential> {
     const { value } = entry;
-    if (
-      error.code !== "invalid_grant" && error.code !== "invalid_client" &&
-      error.code !== "unauthorized_client"
-    ) {
+    // A client that was registered by hand is the operator's to mend; connecting anew would not help.
+    const ending = this.#settings.clientRegistration.mode === "manual"
+      ? ["invalid_grant"]
+      : ["invalid_grant", "invalid_client", "unauthorized_client"];
+    if (!ending.includes(error.code)) {
       throw new UpstreamError("unavailable", "refresh_refused", { cause: error });
     }
     if (error.code === "invalid_client") {

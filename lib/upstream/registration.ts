@@ -36,13 +36,56 @@ export async function obtainClient(
   if (clientRegistration.mode === "manual") {
     const { clientId, clientSecret, tokenEndpointAuthMethod } = clientRegistration;
     const authMethod = tokenEndpointAuthMethod ?? chooseMethod(server.authMethods, clientSecret !== null);
-    return { clientId, clientSecret: clientSecret?.reveal() ?? null, authMethod };
+    const client = { clientId, clientSecret: clientSecret?.reveal() ?? null, authMethod };
+    await requireSameIssuer(services, request, client);
+    return client;
   }
   if (server.takesMetadataDocuments && own.documentUrl !== null) {
     const signs = server.authMethods.includes("private_key_jwt");
     return { clientId: own.documentUrl, clientSecret: null, authMethod: signs ? "private_key_jwt" : "none" };
   }
   return await registered(services, parts, request);
+}
+
+/** The client of a connection as it is configured by now: its secret may have been replaced since. */
+export function currentClient(
+  { clientRegistration }: ConnectionSettings,
+  former: UpstreamClient,
+): UpstreamClient {
+  if (clientRegistration.mode !== "manual" || clientRegistration.clientId !== former.clientId) return former;
+  return { ...former, clientSecret: clientRegistration.clientSecret?.reveal() ?? null };
+}
+
+/**
+ * A client that was registered by hand belongs to the issuer at which it was first used: an upstream that names another one
+ * must not get its secret. `overrides.issuer` is how the operator agrees to a move. @throws {UpstreamError} `refused`
+ */
+async function requireSameIssuer(
+  { store, clock }: Pick<Services, "store" | "clock">,
+  { settings, server, own }: { settings: ConnectionSettings; server: UpstreamServer; own: OwnAddress },
+  client: UpstreamClient,
+): Promise<void> {
+  const id = manualId(client.clientId);
+  const known = await store.get(upstreamClients, settings.id, id);
+  if (known?.value.issuer === server.issuer) return;
+  if (known !== null && settings.overrides.issuer !== server.issuer) {
+    throw new UpstreamError("refused", "issuer_changed");
+  }
+  const now = clock.now();
+  const write = store.write().set(upstreamClients, [settings.id, id], {
+    issuer: server.issuer,
+    redirectUri: own.redirectUri,
+    client: { ...client, clientSecret: null },
+    registeredAt: now,
+    expiresAt: now + TTL_MS,
+  });
+  if (known === null) write.absent(upstreamClients, settings.id, id);
+  else write.check(known);
+  if (!await write.commit()) throw new UpstreamError("unavailable", "registration_busy");
+}
+
+function manualId(clientId: string): string {
+  return hashSecret(JSON.stringify(["manual", clientId]));
 }
 
 /** Forgets the registrations that the server no longer knows, unless they were replaced already. */
@@ -52,7 +95,7 @@ export async function forgetRegistration(
   clientId: string,
 ): Promise<void> {
   for await (const entry of store.list(upstreamClients, connectionId)) {
-    if (entry.value.client.clientId !== clientId) continue;
+    if (entry.value.client.clientId !== clientId || entry.id[1] === manualId(clientId)) continue;
     await store.write().check(entry).delete(upstreamClients, ...entry.id).commit();
   }
 }

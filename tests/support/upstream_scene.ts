@@ -24,7 +24,9 @@ export interface UpstreamScene extends AsyncDisposable {
 /** How a test wants it. */
 export interface UpstreamSceneOptions {
   readonly script?: Partial<UpstreamScript>;
-  readonly policy?: Partial<TokenExchangeOptions>;
+  readonly policy?:
+    | Partial<TokenExchangeOptions>
+    | ((upstreamOrigin: string) => Partial<TokenExchangeOptions>);
   readonly harness?: HarnessOptions;
   /** Further options of the gateway's configuration. */
   readonly config?: Partial<GatewayOptions>;
@@ -40,9 +42,10 @@ export interface SceneUser {
 export async function upstreamScene(options: UpstreamSceneOptions = {}): Promise<UpstreamScene> {
   const clock = options.harness?.clock ?? new FakeClock();
   const upstream = startUpstream(clock, options.script);
+  const policy = typeof options.policy === "function" ? options.policy(upstream.origin) : options.policy;
   const acme = tokenExchange(
     // What a test adds are options of the same policy.
-    { id: "acme", displayName: "Acme", ...options.policy } as TokenExchangeOptions,
+    { id: "acme", displayName: "Acme", ...policy } as TokenExchangeOptions,
   );
   const gateway = await startHarness({
     clock,

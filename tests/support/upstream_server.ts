@@ -69,6 +69,8 @@ export interface UpstreamServer extends AsyncDisposable {
   readonly clients: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   /** Requests to one path of the authorization server. */
   at(path: string): readonly ServerRequest[];
+  /** A client that was registered by hand. */
+  addClient(clientId: string, metadata: Readonly<Record<string, unknown>>): void;
   /** Ends all access tokens, though the gateway's clock says that they live. */
   endAccessTokens(): void;
   /** Ends all refresh tokens: the next refresh gets `invalid_grant`. */
@@ -261,6 +263,7 @@ export function startUpstream(clock: Clock, changes: Partial<UpstreamScript> = {
     script,
     ...state,
     at: (path) => state.requests.filter((request) => request.path === path),
+    addClient: (clientId, client) => void state.clients.set(clientId, client),
     endAccessTokens: () => state.accessTokens.clear(),
     endRefreshTokens: () => state.refreshTokens.clear(),
     forgetClients: () => state.clients.clear(),

@@ -21,7 +21,8 @@ const TTL_MS = 365 * 86_400_000;
 /** How long a process may use what it has read, in milliseconds; changes are announced, so this is a backstop. */
 const CACHE_MS = 5_000;
 const MAX_CACHED = 20_000;
-const REFRESH_LEASE_MS = 20_000;
+/** Longer than the token endpoint may take, shorter than callers wait: a process that died in between fails no call. */
+const REFRESH_LEASE_MS = 12_000;
 const WAIT_MS = 50;
 const LONGEST_WAIT_MS = 15_000;
 /** A token is renewed this long before it expires, or in the last fifth of a shorter life. */

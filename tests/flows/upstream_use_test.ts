@@ -1,5 +1,7 @@
 /** Using a connection: refreshed before it expires and when it is refused, once; only the server's own word ends it. */
 import assert from "node:assert/strict";
+import { takeLease } from "../../lib/store/lease.ts";
+import { connections } from "../../lib/store/upstream_schema.ts";
 import { call, connected, setupOf, textOf, upstreamScene } from "../support/upstream_scene.ts";
 import type { UpstreamServer } from "../support/upstream_server.ts";
 
@@ -26,6 +28,48 @@ Deno.test("a token is renewed before it expires, once for twenty calls, and each
   const used = refreshes(upstream).map(({ params }) => params.get("refresh_token"));
   assert.equal(new Set(used).size, used.length);
   for (const { params } of refreshes(upstream)) assert.equal(params.get("resource"), upstream.url);
+});
+
+Deno.test("two gateways on one store refresh once between them, also after a 401, and both go on with the new token (UP-18)", async () => {
+  await using scene = await upstreamScene({ script: { tokenSeconds: 300 } });
+  await using second = await scene.another();
+  const { upstream, clock, gateway } = scene;
+  const alice = await connected(scene);
+  const all = async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => call({ gateway: index % 2 === 0 ? gateway : second }, alice)),
+    );
+    for (const answer of answers) assert.equal(textOf(answer), "account");
+  };
+  await all();
+  assert.equal(refreshes(upstream).length, 0);
+  for (let round = 1; round <= 3; round++) {
+    clock.advance({ seconds: 299 });
+    await all();
+    assert.equal(refreshes(upstream).length, round);
+  }
+  upstream.endAccessTokens();
+  await all();
+  assert.equal(refreshes(upstream).length, 4);
+  // What one of them forgets is forgotten by the other at once.
+  const account = await alice.browser.get(`${gateway.origin}/account`);
+  await alice.browser.submit(account, { action: "disconnect" });
+  assert.equal((await call({ gateway: second }, alice)).body.error?.data?.state, "authenticating");
+});
+
+Deno.test("a gateway that dies while it refreshes holds the others up for no longer than its lease (UP-18)", async () => {
+  await using scene = await upstreamScene({ script: { tokenSeconds: 60 } });
+  const { gateway, clock } = scene;
+  const alice = await connected(scene);
+  const [entry] = await Array.fromAsync(gateway.services.store.list(connections));
+  const [owner] = entry?.id ?? [];
+  clock.advance({ seconds: 70 });
+  assert.notEqual(await takeLease(gateway.services, `refresh:${owner}:acme`, 5_000), null);
+  const waiting = call(scene, alice);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.equal(refreshes(scene.upstream).length, 0);
+  clock.advance({ seconds: 6 });
+  assert.equal(textOf(await waiting), "account");
 });
 
 Deno.test("an upstream 401 leads to one refresh whatever the clock says, and the call is sent once more (UP-19)", async () => {

@@ -19,6 +19,8 @@ export interface UpstreamScene extends AsyncDisposable {
   readonly upstream: UpstreamServer;
   readonly clock: FakeClock;
   readonly client: TestClient;
+  /** One more gateway on the same store, as another process would be. */
+  another(): Promise<Harness>;
 }
 
 /** How a test wants it. */
@@ -47,7 +49,7 @@ export async function upstreamScene(options: UpstreamSceneOptions = {}): Promise
     // What a test adds are options of the same policy.
     { id: "acme", displayName: "Acme", ...policy } as TokenExchangeOptions,
   );
-  const gateway = await startHarness({
+  const harness: HarnessOptions = {
     clock,
     users: ["alice", "bob", "carol"],
     gatewayOptions: { gateway: { accessTokenTtlSeconds: 86_400 } },
@@ -56,12 +58,14 @@ export async function upstreamScene(options: UpstreamSceneOptions = {}): Promise
       ...options.config,
     }),
     ...options.harness,
-  });
+  };
+  const gateway = await startHarness(harness);
   return {
     gateway,
     upstream,
     clock,
     client: await registerClient(gateway),
+    another: () => startHarness({ ...harness, kv: gateway.kv }),
     async [Symbol.asyncDispose]() {
       await gateway[Symbol.asyncDispose]();
       await upstream[Symbol.asyncDispose]();

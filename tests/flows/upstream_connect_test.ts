@@ -147,6 +147,25 @@ Deno.test("a callback is refused in another browser, for another user, at anothe
   assert.equal(exchanges(), 1);
 });
 
+Deno.test("a connect that Alice began binds nobody who is signed in to her browser when the answer comes (UP-15)", async () => {
+  await using scene = await upstreamScene();
+  const { gateway, upstream } = scene;
+  const browser = browserOf(gateway);
+  const setup = await setupOf(scene, browser, "alice");
+  const left = await browser.submit(setup, { decision: "connect" }, {
+    stopAt: (url) => url.pathname.endsWith("/callback"),
+  });
+  const login = await browser.submit(setup, { decision: "switch" });
+  const ofBob = await browser.submit(login, { user: "bob" });
+  assert.match(ofBob.html, /bob/);
+  assert.equal((await browser.get(left.url)).status, 403);
+  assert.equal(upstream.at("/token").length, 0);
+  // Nor is the answer good at another connection's callback.
+  const elsewhere = new URL(left.url);
+  elsewhere.pathname = "/auth/connections/other/callback";
+  assert.equal((await browser.get(elsewhere)).status, 404);
+});
+
 Deno.test("`iss` of the answer: missing, another, and not announced (UP-14)", async () => {
   const outcomes = [
     { announced: true, iss: undefined, connects: true },

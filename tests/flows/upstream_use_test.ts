@@ -218,5 +218,6 @@ Deno.test("a disconnect during a refresh wins: the new tokens are not stored", a
   await alice.browser.submit(account, { action: "disconnect" });
   go.resolve();
   assert.equal((await calling).body.error?.data?.state, "authenticating");
+  assert.ok(!upstream.refused.includes("Bearer late"));
   assert.equal((await call(scene, alice)).body.error?.data?.state, "authenticating");
 });

@@ -146,9 +146,10 @@ export async function redeemIdJag(
 
 /** What was asked for, the assertion allows, and we have: the intersection (checklist EM-08). */
 function grantedScope(requested: string | null, allowed: string | null): readonly string[] {
-  const permits = (scope: string | null) =>
-    scope === null || parseScope(scope).length === 0 || parseScope(scope).includes(SCOPE);
-  if (permits(requested) && permits(allowed)) return [SCOPE];
+  const asked = parseScope(requested ?? undefined);
+  // An empty parameter is one that was left out (RFC 6749 §3.1); an empty claim allows nothing.
+  const asks = asked.length === 0 || asked.includes(SCOPE);
+  if (asks && (allowed === null || parseScope(allowed).includes(SCOPE))) return [SCOPE];
   throw new OAuthError("invalid_scope", `Nothing of the requested scope can be granted; there is ${SCOPE}.`, {
     reason: "id_jag_scope",
   });

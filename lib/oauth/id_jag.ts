@@ -60,8 +60,13 @@ export function readIdJagClaims(
     replayableUntil: (expiry + CLOCK_SKEW_SECONDS) * 1000,
     resource: readResource(claims.resource),
     scope: readScope(claims.scope),
-    email: typeof claims.email === "string" && claims.email_verified !== false ? claims.email : null,
+    email: typeof claims.email === "string" && mayBeVerified(claims.email_verified) ? claims.email : null,
   };
+}
+
+/** The issuer is trusted to name its users' addresses, unless it says of one that it is not verified; some say so in text. */
+function mayBeVerified(claim: unknown): boolean {
+  return claim === undefined || claim === true || claim === "true";
 }
 
 function lifetime({ exp, iat, nbf }: { exp: unknown; iat: unknown; nbf: unknown }, now: number): number {

@@ -21,7 +21,7 @@ Deno.test("the canary sees what would arrive: with outbound.allowLoopback the sa
   assert.equal(trap.hits, 1);
 });
 
-Deno.test("a public gateway never connects to this machine or its networks, however the address is written (B3 035, 036, 037)", async () => {
+Deno.test("a public gateway never connects to this machine or its networks, however the address is written (B3 035, B3 036, B3 037)", async () => {
   await using trap = canary();
   const names = new Names();
   await using gateway = await watchedGateway({ ...publicGateway(), strangers: { resolve: names.resolve } });

@@ -5,6 +5,7 @@ import type { Fetch } from "../http/outbound_fetch.ts";
 import { OAuthError } from "../oauth/errors.ts";
 import { ID_JAG_TYPE, type IdJagClaims, readIdJagClaims } from "../oauth/id_jag.ts";
 import { canonicalResource } from "../oauth/resource_indicator.ts";
+import { ASYMMETRIC_ALGORITHMS } from "../oauth/signature_algorithms.ts";
 import { parseScope, SCOPE } from "../oauth/scope.ts";
 import type { Services } from "../services.ts";
 import { type GrantRecord, grants, usedAssertions } from "../store/schema.ts";
@@ -13,20 +14,6 @@ import type { Client } from "./client.ts";
 import { issuePair, type TokenLifetimes, type TokenPair } from "./token_pair.ts";
 
 const MAX_ASSERTION_LENGTH = 16_384;
-const ALGORITHMS = [
-  "RS256",
-  "RS384",
-  "RS512",
-  "PS256",
-  "PS384",
-  "PS512",
-  "ES256",
-  "ES384",
-  "ES512",
-  "EdDSA",
-  "Ed25519",
-];
-
 /** An issuer whose assertions count. */
 export interface TrustedIssuer {
   readonly issuer: string;
@@ -168,7 +155,7 @@ async function verifySignature(assertion: string, keys: JWTVerifyGetKey, issuer:
     const { payload } = await jwtVerify(assertion, keys, {
       issuer,
       typ: ID_JAG_TYPE,
-      algorithms: ALGORITHMS,
+      algorithms: [...ASYMMETRIC_ALGORITHMS],
       clockTolerance: 60,
       currentDate: new Date(now),
     });

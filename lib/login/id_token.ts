@@ -8,23 +8,9 @@ import {
   type JWTVerifyGetKey,
 } from "jose";
 import type { Fetch } from "../http/outbound_fetch.ts";
+import { ASYMMETRIC_ALGORITHMS } from "../oauth/signature_algorithms.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Identity } from "./identity.ts";
-
-/** Every standard asymmetric signature; never `none`, never a shared secret. */
-export const ID_TOKEN_ALGORITHMS: readonly string[] = [
-  "RS256",
-  "RS384",
-  "RS512",
-  "PS256",
-  "PS384",
-  "PS512",
-  "ES256",
-  "ES384",
-  "ES512",
-  "EdDSA",
-  "Ed25519",
-];
 
 const CLOCK_SKEW_SECONDS = 60;
 /** A token that answers a code exchange is fresh. */
@@ -166,7 +152,7 @@ async function verify(
     const { payload } = await jwtVerify(token, keys, {
       issuer: typeof issuer === "string" ? issuer : [...issuer],
       ...(audience === undefined ? {} : { audience }),
-      algorithms: [...ID_TOKEN_ALGORITHMS],
+      algorithms: [...ASYMMETRIC_ALGORITHMS],
       clockTolerance: CLOCK_SKEW_SECONDS,
       maxTokenAge: MAX_AGE_SECONDS,
       requiredClaims: ["sub", "exp", "iat"],

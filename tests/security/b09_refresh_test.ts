@@ -157,7 +157,7 @@ Deno.test("a wrong resource or a wider scope rotates nothing (B9 148, B9 149, AS
 
 Deno.test("the tokens of a deleted client are not refreshed (B9 150, AS-51)", async () => {
   await using gateway = await watchedGateway();
-  const client = await registerClient(gateway);
+  const client = await registerClient(gateway, { token_endpoint_auth_method: "client_secret_post" });
   const { refresh_token } = await obtainTokens(gateway, client);
   const deleted = await gateway.fetch(String(client.registration.registration_client_uri), {
     method: "DELETE",

@@ -4,6 +4,7 @@ import type { Route } from "../lib/gateway/gateway.ts";
 import { NotUtf8Error, readText } from "../lib/http/body.ts";
 import { ClientGoneError, forward } from "../lib/mcp/forward.ts";
 import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
+import { eraFault } from "../lib/mcp/era.ts";
 import { requestHeaders } from "../lib/mcp/headers.ts";
 import { JSON_RPC_CODES, JsonRpcError, type McpMessage, parseMessage } from "../lib/mcp/json_rpc.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
@@ -72,7 +73,16 @@ async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
   }
   const { bodyBytes, jsonDepth } = endpoint.deployment.gateway.limits;
   const body = await readMessage(admitted.request, bodyBytes);
-  return await relay(endpoint, admitted, body, parseMessage(body, jsonDepth));
+  const message = parseMessage(body, jsonDepth);
+  const fault = eraFault(headers.get("mcp-protocol-version"), message);
+  if (fault !== null) {
+    throw new JsonRpcError(fault.code, fault.message, {
+      status: 400,
+      reason: "protocol_version_differs",
+      id: message.id,
+    });
+  }
+  return await relay(endpoint, admitted, body, message);
 }
 
 async function readMessage(request: Request, limit: number): Promise<string> {

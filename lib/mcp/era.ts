@@ -48,3 +48,30 @@ function member(value: unknown, name: string): unknown {
     ? Reflect.get(value, name)
     : undefined;
 }
+
+/** Our answers to a header and a body that do not agree on the era. */
+const ERA_CODES = { invalidParams: -32602, headerMismatch: -32020 } as const;
+
+/** What is wrong between the protocol version header and the body, or `null`. The body decides; the header is a cross-check. */
+export function eraFault(
+  header: string | null,
+  message: { readonly kind: string; readonly modern: ModernFields | null },
+): { readonly code: number; readonly message: string } | null {
+  const { modern } = message;
+  if (modern === null) {
+    // Only a request has to say in its body what the header claims; a batch is legacy by nature.
+    const claimed = header !== null && header >= FIRST_MODERN_VERSION && /^\d{4}-\d{2}-\d{2}$/.test(header);
+    if (!claimed || message.kind !== "request") return null;
+    return {
+      code: ERA_CODES.invalidParams,
+      message: `Invalid params: _meta["${META_VERSION}"] is required with this protocol version.`,
+    };
+  }
+  if (header === modern.version) return null;
+  // A notification may come without the header.
+  if (header === null && message.kind === "notification") return null;
+  return {
+    code: ERA_CODES.headerMismatch,
+    message: "MCP-Protocol-Version and the body name different protocol versions.",
+  };
+}

@@ -114,7 +114,7 @@ Deno.test("a session id with bytes outside visible ASCII is not relayed to the c
   assert.equal(opened.headers.get("mcp-session-id"), null);
 });
 
-Deno.test("GET opens the server's own stream, or is refused as the upstream refuses it (TR-25)", async () => {
+Deno.test("GET opens the server's own stream, or is refused as the upstream refuses it (TR-25, Q-22)", async () => {
   await withSession({ upstream: sessionUpstream(() => "data: hello\n\n") }, async ({ call }) => {
     const stream = await call({ method: "GET" });
     assert.equal(stream.status, 200);

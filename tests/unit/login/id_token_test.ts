@@ -77,7 +77,7 @@ for (const alg of ASYMMETRIC_ALGORITHMS) {
   });
 }
 
-Deno.test("no list of algorithms holds one that is shared or none (B7 110, 111)", () => {
+Deno.test("no list of algorithms holds one that is shared or none (B7 110, B7 111)", () => {
   assert.deepEqual(ASYMMETRIC_ALGORITHMS.filter((alg) => /^(?:HS|none)/i.test(alg)), []);
 });
 

@@ -63,7 +63,19 @@ Deno.test("neither the token nor a cookie nor a proof goes upstream, nor anythin
     "last-event-id": "7",
     traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
   };
-  const response = await callMcp(gateway, "/alpha", access_token, { headers });
+  const message = {
+    jsonrpc: "2.0",
+    id: 1,
+    method: "tools/call",
+    params: {
+      name: "echo",
+      _meta: {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+      },
+    },
+  };
+  const response = await callMcp(gateway, "/alpha", access_token, { headers, message });
   assert.equal(response.status, 200);
   const seen = gateway.upstreamRequests[0]?.request.headers ?? new Headers();
   const crossed = [...seen.keys()].filter((name) =>

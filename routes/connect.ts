@@ -12,7 +12,6 @@ import { ownerOf } from "../lib/upstream/connection_settings.ts";
 import { TokenRefusedError } from "../lib/upstream/token_endpoint.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import {
-  browserCookie,
   checkCsrfToken,
   currentSession,
   ensureBrowserCookie,
@@ -93,7 +92,7 @@ export async function startConnect(
   try {
     const location = await beginConnect(services, upstream, {
       userId: session.userId,
-      browser: browserCookie(c) ?? ensureBrowserCookie(c, deployment),
+      browser: ensureBrowserCookie(c, deployment),
       origin: c.env.origin,
       own: ownAddress(c.env.origin, gateway, upstream.settings),
       returnTo,

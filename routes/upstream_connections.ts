@@ -1,4 +1,5 @@
 /** The connections of the configuration, made ready once at startup: how their upstreams are asked, and as whom. */
+import { overridesInUse } from "../lib/gateway/connections.ts";
 import type { Connection, Gateway } from "../lib/gateway/gateway.ts";
 import { type Fetch, fetchConfigured } from "../lib/http/outbound_fetch.ts";
 import { isLoopbackHost } from "../lib/http/network_address.ts";
@@ -48,7 +49,12 @@ export function upstreamConnections(
         // The operator wrote both token URLs.
         : new IdJagTokens(settings.idJag, { fetch: fetchConfigured(LIMITS), clock: services.clock }),
     });
-    reportOverrides(services, settings);
+  }
+  for (const { connection, override } of overridesInUse(gateway)) {
+    services.events.emit("warn", "mcp_auth_upstream_override_used", {
+      upstreamServerId: connection,
+      reasonCode: override,
+    });
   }
   return found;
 }
@@ -84,11 +90,4 @@ function fetchFor(
   const pinned = pinnedFetch({ ...context.strangers, ...LIMITS, allowLoopback });
   const home = new URL(settings.upstream).origin;
   return (input, init) => (URL.parse(input)?.origin === home ? configured : pinned)(input, init);
-}
-
-function reportOverrides({ events }: Services, { id, overrides }: Connection): void {
-  for (const [name, value] of Object.entries(overrides)) {
-    if (value === null || value === false) continue;
-    events.emit("warn", "mcp_auth_upstream_override_used", { upstreamServerId: id, reasonCode: name });
-  }
 }

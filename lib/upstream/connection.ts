@@ -46,6 +46,7 @@ export class Connections {
   readonly #settings: ConnectionSettings;
   readonly #tokenEndpoint: TokenEndpointParts;
   readonly #cache = new Map<string, { readonly entry: Entry<ConnectionRecord>; readonly readAt: number }>();
+  #changes = 0;
   readonly #refreshing = new Map<string, Promise<Credential>>();
 
   constructor(services: ConnectionServices, settings: ConnectionSettings, tokenEndpoint: TokenEndpointParts) {
@@ -54,7 +55,9 @@ export class Connections {
     this.#tokenEndpoint = tokenEndpoint;
     services.revocations.listen((id) => {
       const prefix = this.#announcement("");
-      if (id.startsWith(prefix)) this.#cache.delete(id.slice(prefix.length));
+      if (!id.startsWith(prefix)) return;
+      this.#changes++;
+      this.#cache.delete(id.slice(prefix.length));
     });
   }
 
@@ -68,9 +71,7 @@ export class Connections {
     const now = this.#services.clock.now();
     const { accessTokenExpiresAt: expiresAt } = value;
     if (expiresAt === null || now < expiresAt - margin(value)) return ready(value);
-    if (value.refreshToken === null) {
-      return now < expiresAt ? ready(value) : STALE;
-    }
+    if (value.refreshToken === null) return now < expiresAt ? ready(value) : STALE;
     try {
       return await this.#refreshOnce(owner, value.accessToken);
     } catch (error) {
@@ -168,9 +169,11 @@ export class Connections {
     const now = this.#services.clock.now();
     const cached = this.#cache.get(owner);
     if (cached !== undefined && now - cached.readAt < CACHE_MS && now >= cached.readAt) return cached.entry;
+    const changes = this.#changes;
     const entry = await this.#services.store.get(connections, owner, this.#settings.id);
     if (entry === null) this.#cache.delete(owner);
-    else {
+    // What was read while something changed may be what it was before: it serves this call and is not kept.
+    else if (changes === this.#changes) {
       const [oldest] = this.#cache.keys();
       if (this.#cache.size >= MAX_CACHED && oldest !== undefined) this.#cache.delete(oldest);
       this.#cache.set(owner, { entry, readAt: now });

@@ -150,6 +150,11 @@ for (const [name, connect] of Object.entries(SDKS)) {
       }
       const told = (event: string, field: string) =>
         new Set(gateway.events.filter((each) => each.event === event).map((each) => each[field]));
+      // The log is written in batches, so its lines come after the answers; bob's token is the last of those that are counted.
+      const deadline = Date.now() + 5_000;
+      while (told("mcp_auth_downstream_token_issued", "subjectId").size < 2 && Date.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
       assert.equal(told("mcp_auth_login_completed", "subjectId").size, 2);
       assert.equal(told("mcp_auth_downstream_consent_granted", "grantId").size, 2);
       assert.equal(told("mcp_auth_downstream_token_issued", "subjectId").size, 2);

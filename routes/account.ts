@@ -34,11 +34,11 @@ export function account(deployment: Deployment): (c: Context<Env>) => Promise<Re
       action: gateway.basePath + PATHS.account,
       csrfToken: sessionCsrfToken(c, deployment),
       user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
-      connections: (await connectionsOf(deployment, session)).map(({ upstream, connected }) => ({
+      connections: (await connectionsOf(deployment, session)).map(({ upstream, connectedAt }) => ({
         id: upstream.settings.id,
         name: upstream.settings.displayName,
         shared: upstream.settings.authMode === "shared-oauth",
-        connected,
+        connectedAt: connectedAt === null ? null : new Date(connectedAt).toISOString(),
       })),
       apps: (await approvedBy(deployment, session)).map((grant) => ({
         grantId: grant.grantId,

@@ -5,6 +5,7 @@ import { findConnect, redeemConnect } from "../lib/upstream/connect.ts";
 import { browserCookie, currentSession } from "./browser.ts";
 import { explainUpstream, requireUpstream } from "./connect.ts";
 import type { Deployment, Env } from "./context.ts";
+import type { UpstreamConnection } from "./upstream_connections.ts";
 
 /** GET: checks the answer, exchanges its code, stores the credential sealed. */
 export function connectCallback(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
@@ -30,7 +31,7 @@ export function connectCallback(deployment: Deployment): (c: Context<Env>) => Pr
     try {
       const tokens = await redeemConnect(services, upstream, entry, params);
       if (tokens === null) throw foreign("connect_already_finished", 400);
-      await upstream.connections.store(entry.value, tokens);
+      if (!await upstream.connections.store(entry, tokens)) throw overtaken(upstream, entry.value.returnTo);
     } catch (error) {
       const told = explainUpstream(error, upstream, entry.value.returnTo);
       if (told instanceof PageError) {
@@ -48,6 +49,20 @@ export function connectCallback(deployment: Deployment): (c: Context<Env>) => Pr
       "Referrer-Policy": "no-referrer",
     });
   };
+}
+
+/** The later step counts: a disconnect, or a connect that was finished in another window. */
+function overtaken({ settings }: UpstreamConnection, returnTo: string): PageError {
+  const name = settings.displayName;
+  return new PageError({
+    status: 409,
+    title: `${name} was connected or disconnected elsewhere`,
+    happened:
+      `While this connection was being finished, you disconnected ${name} or finished connecting it in another window. That counts, so this one was not kept.`,
+    todo: "Go on to see how things stand.",
+    reason: "connect_overtaken",
+    action: { label: "Go on", href: returnTo },
+  });
 }
 
 function foreign(reason: string, status: 400 | 403 = 403): PageError {

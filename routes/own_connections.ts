@@ -8,7 +8,8 @@ import type { UpstreamConnection } from "./upstream_connections.ts";
 /** An upstream and how the user stands to it. */
 export interface OwnConnection {
   readonly upstream: UpstreamConnection;
-  readonly connected: boolean;
+  /** Since when, in milliseconds since the epoch; `null`: it is not connected. */
+  readonly connectedAt: number | null;
 }
 
 /** The upstream of a route, if there is one for this user to connect. */
@@ -47,6 +48,6 @@ function mayConnect(
 }
 
 async function stateOf(upstream: UpstreamConnection, session: SessionRecord): Promise<OwnConnection> {
-  const connected = await upstream.connections.isConnected(ownerOf(upstream.settings, session.userId));
-  return { upstream, connected };
+  const connectedAt = await upstream.connections.connectedAt(ownerOf(upstream.settings, session.userId));
+  return { upstream, connectedAt };
 }

@@ -253,9 +253,11 @@ async function render(
     user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
     route: route === undefined ? null : describe(route),
     routeChoices: operationId === null ? gateway.routes.map(describe) : [],
-    upstream: own === null
-      ? null
-      : { displayName: own.upstream.settings.displayName, connected: own.connected, account: null },
+    upstream: own === null ? null : {
+      displayName: own.upstream.settings.displayName,
+      connected: own.connectedAt !== null,
+      account: null,
+    },
     scopes: scope.map((name) => ({ name, meaning: SCOPE_MEANINGS[name] ?? name })),
     error,
     basePath: gateway.basePath,

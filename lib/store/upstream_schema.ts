@@ -5,6 +5,7 @@
  * |---------------------------------------------|---|----------------------------------------------------------------|
  * | `["connection", owner, connectionId]`        | S | a year from its last use; owner is a user, or `@shared`        |
  * | `["upstream_client", connectionId, sha256]`   | S | ten years; by issuer and redirect URI; replaced when the upstream forgot it |
+ * | `["connection_claim", owner, connectionId]`  |   | 5 minutes: who may write the connection, until it is written    |
  * | `["connect", state]`                        | S | `stateTtlSeconds`; taken at the upstream's callback             |
  * | `["pending_connect", pendingId]`            |   | 15 minutes                                                     |
  * | `["lease", name]`                           |   | seconds                                                        |
@@ -59,6 +60,12 @@ export const connections = collection("connection", {
   dead: z.boolean(),
   connectedAt: z.number(),
 }, { sealed: true });
+
+/**
+ * Who may write a connection: the connect whose answer came last, or nobody after a disconnect. An exchange of a code takes a while, and what
+ * the user did meanwhile counts.
+ */
+export const connectionClaims = collection("connection_claim", { holder: z.string() }, { sealed: false });
 
 /** A connect on its way to the upstream's authorization server; its id is the `state`. */
 export const connects = collection("connect", {

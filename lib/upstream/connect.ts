@@ -4,6 +4,7 @@ import { createIdentifier, createSecretToken, hashSecret } from "../crypto/secre
 import type { Services } from "../services.ts";
 import type { Entry } from "../store/store.ts";
 import { type ConnectRecord, connects } from "../store/upstream_schema.ts";
+import { claimConnection } from "./connection_records.ts";
 import { type ConnectionSettings, ownerOf } from "./connection_settings.ts";
 import type { Discovered, Discovery } from "./discovery.ts";
 import { forgetRegistration, obtainClient, type OwnAddress } from "./registration.ts";
@@ -86,26 +87,27 @@ export async function findConnect(
 }
 
 /**
- * Checks the answer, uses the connect up, and exchanges the code. `null`: it was used up a moment ago.
+ * Checks the answer, uses the connect up, claims the connection for it, and exchanges the code. `null`: it was used up a moment ago.
  * @throws {UpstreamError} @throws {TokenRefusedError}
  */
 export async function redeemConnect(
-  services: Pick<Services, "store">,
+  services: Pick<Services, "store" | "clock">,
   parts: Pick<ConnectParts, "tokenEndpoint">,
   entry: Entry<ConnectRecord>,
   params: URLSearchParams,
 ): Promise<UpstreamTokens | null> {
-  const { store } = services;
-  const useUp = () => store.write().check(entry).delete(connects, ...entry.id).commit();
+  const usingUp = () => services.store.write().check(entry).delete(connects, ...entry.id);
   let response: URLSearchParams;
   try {
     response = checkAuthorizationResponse(params, entry.value, entry.id[0]);
   } catch (error) {
     // The server's own refusal ends this connect; a forged answer must not.
-    if (error instanceof UpstreamError && error.kind === "denied") await useUp();
+    if (error instanceof UpstreamError && error.kind === "denied") await usingUp().commit();
     throw error;
   }
-  if (!await useUp()) return null;
+  const { owner, connectionId } = entry.value;
+  const claim = { owner, connectionId, holder: entry.id[0] };
+  if (!await claimConnection(services, usingUp(), claim).commit()) return null;
   try {
     return await exchangeCode(parts.tokenEndpoint, entry.value, response);
   } catch (error) {

@@ -5,8 +5,10 @@
 import { takeLease } from "../store/lease.ts";
 import type { Services } from "../services.ts";
 import type { Entry } from "../store/store.ts";
-import { type ConnectionRecord, connections, type ConnectRecord } from "../store/upstream_schema.ts";
+import type { ConnectionRecord, ConnectRecord } from "../store/upstream_schema.ts";
+import { ConnectionRecords } from "./connection_records.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
+import { RefreshTime } from "./refresh_time.ts";
 import { currentClient, forgetRegistration } from "./registration.ts";
 import {
   refreshTokens,
@@ -18,15 +20,10 @@ import {
 import { UpstreamError } from "./upstream_error.ts";
 
 const TTL_MS = 365 * 86_400_000;
-/** How long a process may use what it has read, in milliseconds; changes are announced, so this is a backstop. */
-const CACHE_MS = 5_000;
-const MAX_CACHED = 20_000;
 /** Longer than the token endpoint may take, shorter than callers wait: a process that died in between fails no call. */
 const REFRESH_LEASE_MS = 12_000;
 const WAIT_MS = 50;
 const LONGEST_WAIT_MS = 15_000;
-/** A token is renewed this long before it expires, or in the last fifth of a shorter life. */
-const MARGIN_MS = 60_000;
 
 /** What a call can be made with, or why not. */
 export type Credential =
@@ -45,32 +42,28 @@ export class Connections {
   readonly #services: ConnectionServices;
   readonly #settings: ConnectionSettings;
   readonly #tokenEndpoint: TokenEndpointParts;
-  readonly #cache = new Map<string, { readonly entry: Entry<ConnectionRecord>; readonly readAt: number }>();
-  #changes = 0;
+  readonly #records: ConnectionRecords;
+  readonly #refreshTime: RefreshTime;
   readonly #refreshing = new Map<string, Promise<Credential>>();
 
   constructor(services: ConnectionServices, settings: ConnectionSettings, tokenEndpoint: TokenEndpointParts) {
     this.#services = services;
     this.#settings = settings;
     this.#tokenEndpoint = tokenEndpoint;
-    services.revocations.listen((id) => {
-      const prefix = this.#announcement("");
-      if (!id.startsWith(prefix)) return;
-      this.#changes++;
-      this.#cache.delete(id.slice(prefix.length));
-    });
+    this.#records = new ConnectionRecords(services, settings.id);
+    this.#refreshTime = new RefreshTime(settings.id, services.random);
   }
 
   /** The owner's credential, refreshed if it is about to expire. @throws {UpstreamError} `unavailable` if it has expired and cannot be refreshed now */
   async get(owner: string): Promise<Credential> {
     await this.#services.revocations.refresh();
-    const entry = await this.#read(owner);
+    const entry = await this.#records.cached(owner);
     if (entry === null) return { kind: "absent" };
     const { value } = entry;
     if (value.dead) return STALE;
     const now = this.#services.clock.now();
     const { accessTokenExpiresAt: expiresAt } = value;
-    if (expiresAt === null || now < expiresAt - margin(value)) return ready(value);
+    if (expiresAt === null || !this.#refreshTime.hasCome(owner, value, now)) return ready(value);
     if (value.refreshToken === null) return now < expiresAt ? ready(value) : STALE;
     try {
       return await this.#refreshOnce(owner, value.accessToken);
@@ -82,13 +75,13 @@ export class Connections {
 
   /** The credential after the upstream refused `rejected` with 401, whatever the clock says. @throws {UpstreamError} */
   async renew(owner: string, rejected: string): Promise<Credential> {
-    this.#cache.delete(owner);
-    const entry = await this.#read(owner);
+    this.#records.forget(owner);
+    const entry = await this.#records.cached(owner);
     if (entry === null) return { kind: "absent" };
     if (entry.value.dead) return STALE;
     if (entry.value.accessToken !== rejected) return ready(entry.value);
     if (entry.value.refreshToken === null) {
-      await this.#change(entry, { ...entry.value, dead: true });
+      await this.#records.change(entry, { ...entry.value, dead: true });
       return STALE;
     }
     return await this.#refreshOnce(owner, rejected);
@@ -99,8 +92,8 @@ export class Connections {
    * may not want to. `null`: the user has consented to all of it, so asking once more would be a loop.
    */
   async needScope(owner: string, rejected: string, scope: readonly string[]): Promise<Credential | null> {
-    this.#cache.delete(owner);
-    const entry = await this.#read(owner);
+    this.#records.forget(owner);
+    const entry = await this.#records.cached(owner);
     if (entry === null) return { kind: "absent" };
     const { value } = entry;
     if (value.dead) return STALE;
@@ -108,29 +101,32 @@ export class Connections {
     if (scope.every((each) => value.scope?.includes(each))) return null;
     const missingScope = [...new Set([...value.missingScope ?? [], ...scope])];
     if (missingScope.length !== value.missingScope?.length) {
-      await this.#change(entry, { ...value, missingScope });
+      await this.#records.change(entry, { ...value, missingScope });
     }
     return { kind: "stale", missingScope: scope };
   }
 
   /** What a new consent has to cover beside the usual: the former scopes with those that calls were found to need. */
   async neededScope(owner: string): Promise<readonly string[] | null> {
-    const entry = await this.#services.store.get(connections, owner, this.#settings.id);
+    const entry = await this.#records.current(owner);
     if (entry === null || entry.value.missingScope === null) return null;
     return [...entry.value.scope ?? [], ...entry.value.missingScope];
   }
 
-  /** Stores what a connect obtained, in place of what was there. */
-  async store(connect: ConnectRecord, tokens: UpstreamTokens): Promise<void> {
-    const { store, clock } = this.#services;
-    const now = clock.now();
+  /**
+   * Stores what a connect obtained, in place of what was there. `false`: while its code was exchanged, the owner disconnected or
+   * finished another connect, and that counts; the tokens are given back.
+   */
+  async store(connect: Entry<ConnectRecord>, tokens: UpstreamTokens): Promise<boolean> {
+    const now = this.#services.clock.now();
+    const { server, client, resource, scope, owner } = connect.value;
     const record: ConnectionRecord = {
-      server: connect.server,
-      client: connect.client,
-      resource: connect.resource,
+      server,
+      client,
+      resource,
       accessToken: tokens.accessToken,
       refreshToken: tokens.refreshToken,
-      scope: [...tokens.scope ?? connect.scope ?? []],
+      scope: [...tokens.scope ?? scope ?? []],
       obtainedAt: now,
       accessTokenExpiresAt: tokens.expiresIn === null ? null : now + tokens.expiresIn * 1000,
       missingScope: null,
@@ -138,47 +134,29 @@ export class Connections {
       connectedAt: now,
       expiresAt: now + TTL_MS,
     };
-    const write = store.write().set(connections, [connect.owner, this.#settings.id], record);
-    await this.#services.revocations.record(write, this.#announcement(connect.owner)).commit();
-    this.#announce(connect.owner);
+    if (await this.#records.put(owner, connect.id[0], record)) return true;
+    // At some servers to revoke one token ends all: not while the owner has another one there.
+    if (await this.#records.current(owner) === null) await this.#revoke(record);
+    return false;
   }
 
-  /** Whether the owner has a credential that works as far as is known. */
-  async isConnected(owner: string): Promise<boolean> {
-    const entry = await this.#services.store.get(connections, owner, this.#settings.id);
-    if (entry === null || entry.value.dead || entry.value.missingScope !== null) return false;
-    const { refreshToken, accessTokenExpiresAt: expiresAt } = entry.value;
-    return refreshToken !== null || expiresAt === null || this.#services.clock.now() < expiresAt;
+  /** Since when the owner has a credential that works as far as is known, in milliseconds since the epoch; `null` without one. */
+  async connectedAt(owner: string): Promise<number | null> {
+    const entry = await this.#records.current(owner);
+    if (entry === null || entry.value.dead || entry.value.missingScope !== null) return null;
+    const { refreshToken, accessTokenExpiresAt: expiresAt, connectedAt } = entry.value;
+    const works = refreshToken !== null || expiresAt === null || this.#services.clock.now() < expiresAt;
+    return works ? connectedAt : null;
   }
 
   /** Forgets the owner's credential, and asks the upstream to do so, too. */
   async disconnect(owner: string): Promise<void> {
-    const { store, revocations } = this.#services;
-    const entry = await store.get(connections, owner, this.#settings.id);
-    if (entry === null) return;
-    await revocations.record(
-      store.write().delete(connections, owner, this.#settings.id),
-      this.#announcement(owner),
-    ).commit();
-    this.#announce(owner);
-    const { value } = entry;
-    await revokeToken(this.#tokenEndpoint, value, value.refreshToken ?? value.accessToken);
+    const removed = await this.#records.remove(owner);
+    if (removed !== null) await this.#revoke(removed.value);
   }
 
-  async #read(owner: string): Promise<Entry<ConnectionRecord> | null> {
-    const now = this.#services.clock.now();
-    const cached = this.#cache.get(owner);
-    if (cached !== undefined && now - cached.readAt < CACHE_MS && now >= cached.readAt) return cached.entry;
-    const changes = this.#changes;
-    const entry = await this.#services.store.get(connections, owner, this.#settings.id);
-    if (entry === null) this.#cache.delete(owner);
-    // What was read while something changed may be what it was before: it serves this call and is not kept.
-    else if (changes === this.#changes) {
-      const [oldest] = this.#cache.keys();
-      if (this.#cache.size >= MAX_CACHED && oldest !== undefined) this.#cache.delete(oldest);
-      this.#cache.set(owner, { entry, readAt: now });
-    }
-    return entry;
+  #revoke(record: ConnectionRecord): Promise<boolean> {
+    return revokeToken(this.#tokenEndpoint, record, record.refreshToken ?? record.accessToken);
   }
 
   #refreshOnce(owner: string, staleToken: string): Promise<Credential> {
@@ -199,7 +177,7 @@ export class Connections {
         REFRESH_LEASE_MS,
       );
       try {
-        const entry = await this.#services.store.get(connections, owner, this.#settings.id);
+        const entry = await this.#records.current(owner);
         if (entry === null) return { kind: "absent" };
         if (entry.value.dead) return STALE;
         if (entry.value.accessToken !== staleToken) return this.#adopt(owner, entry);
@@ -238,10 +216,12 @@ export class Connections {
       accessTokenExpiresAt: tokens.expiresIn === null ? null : now + tokens.expiresIn * 1000,
       expiresAt: now + TTL_MS,
     };
-    if (await this.#change(entry, next)) return ready(next);
+    if (await this.#records.change(entry, next)) return ready(next);
     // The user disconnected or connected anew meanwhile: what is stored now counts, and not these tokens.
-    const current = await this.#services.store.get(connections, owner, this.#settings.id);
-    return current === null ? { kind: "absent" } : this.#adopt(owner, current);
+    const current = await this.#records.current(owner);
+    if (current !== null) return this.#adopt(owner, current);
+    await this.#revoke(next);
+    return { kind: "absent" };
   }
 
   /** The server's word: the grant is over, or it has forgotten us. Everything else may pass. */
@@ -257,7 +237,7 @@ export class Connections {
     if (error.code === "invalid_client") {
       await forgetRegistration(this.#services, this.#settings.id, value.client.clientId);
     }
-    await this.#change(entry, { ...value, dead: true });
+    await this.#records.change(entry, { ...value, dead: true });
     this.#services.events.emit("warn", "mcp_auth_upstream_connection_lost", {
       upstreamServerId: this.#settings.id,
       subjectId: entry.id[0],
@@ -266,34 +246,13 @@ export class Connections {
     return STALE;
   }
 
-  async #change(entry: Entry<ConnectionRecord>, value: ConnectionRecord): Promise<boolean> {
-    const { store, revocations } = this.#services;
-    const [owner] = entry.id;
-    const write = store.write().check(entry).set(connections, entry.id, value);
-    const done = await revocations.record(write, this.#announcement(owner)).commit();
-    this.#announce(owner);
-    return done;
-  }
-
   #adopt(owner: string, entry: Entry<ConnectionRecord>): Credential {
-    this.#cache.delete(owner);
+    this.#records.forget(owner);
     const { value } = entry;
     return value.dead ? STALE : ready(value);
-  }
-
-  #announce(owner: string): void {
-    this.#services.revocations.announce(this.#announcement(owner));
-  }
-
-  #announcement(owner: string): string {
-    return `connection:${this.#settings.id}:${owner}`;
   }
 }
 
 function ready({ accessToken }: ConnectionRecord): Credential {
   return { kind: "ready", accessToken };
-}
-
-function margin({ obtainedAt, accessTokenExpiresAt }: ConnectionRecord): number {
-  return Math.min(MARGIN_MS, ((accessTokenExpiresAt ?? obtainedAt) - obtainedAt) / 5);
 }

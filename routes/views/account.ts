@@ -22,7 +22,8 @@ export interface AccountConnection {
   readonly name: string;
   /** Whether everybody uses this one connection. */
   readonly shared: boolean;
-  readonly connected: boolean;
+  /** ISO 8601; `null`: it is not connected. */
+  readonly connectedAt: string | null;
 }
 
 /** Content of {@linkcode accountPage}. */
@@ -81,15 +82,13 @@ function connections(props: AccountPageProps): Html {
 
 function connectionItem(connection: AccountConnection, props: AccountPageProps): Html {
   const name = displayText(connection.name, 80);
-  const state = connection.connected ? "Connected" : "Not connected";
-  const [action, label] = connection.connected ? ["disconnect", "Disconnect"] : ["connect", "Connect"];
+  const connected = connection.connectedAt !== null;
+  const [action, label] = connected ? ["disconnect", "Disconnect"] : ["connect", "Connect"];
   return html`
     <li>
       <div>
         <b><bdi>${name}</bdi></b>
-        <small class="state${connection.connected ? " on" : ""}">${connection.shared
-          ? `${state}, for everybody`
-          : state}</small>
+        <small class="state${connected ? " on" : ""}">${state(connection)}</small>
       </div>
       <form method="post" action="${props.action}">
         <input type="hidden" name="csrf_token" value="${props.csrfToken}">
@@ -99,6 +98,14 @@ function connectionItem(connection: AccountConnection, props: AccountPageProps):
       </form>
     </li>
   `;
+}
+
+/** With the minute: somebody who connected twice, with two accounts, sees which of them counts. */
+function state({ connectedAt, shared }: AccountConnection): Html | string {
+  const everybody = shared ? ", for everybody" : "";
+  if (connectedAt === null) return `Not connected${everybody}`;
+  const minute = `${connectedAt.slice(0, 10)} ${connectedAt.slice(11, 16)} UTC`;
+  return html`Connected${everybody}, since <time datetime="${connectedAt}">${minute}</time>`;
 }
 
 function none(): Html {

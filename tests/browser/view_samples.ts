@@ -113,8 +113,8 @@ export const ACCOUNT: AccountPageProps = {
   csrfToken: "csrf_3",
   user: { name: "Dana Rivera", detail: "dana@example.test" },
   connections: [
-    { id: "linear", name: "Linear", shared: false, connected: true },
-    { id: "notion", name: "Notion", shared: true, connected: false },
+    { id: "linear", name: "Linear", shared: false, connectedAt: "2026-11-28T08:30:12.000Z" },
+    { id: "notion", name: "Notion", shared: true, connectedAt: null },
   ],
   apps: [
     {

@@ -7,7 +7,7 @@ import { JSON_RPC_CODES, JsonRpcError, type JsonRpcId } from "../lib/mcp/json_rp
 import { connectPath } from "../lib/oauth/paths.ts";
 import { pendingConnects } from "../lib/store/upstream_schema.ts";
 import { readChallenge } from "../lib/upstream/challenge.ts";
-import type { Credential } from "../lib/upstream/connection.ts";
+import type { Credential } from "../lib/upstream/credential.ts";
 import { authProfileId, ownerOf } from "../lib/upstream/connection_settings.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import type { Deployment, RequestContext } from "./context.ts";
@@ -127,6 +127,9 @@ export class RouteCredential {
         status: 502,
         reason: error.reason,
         id: caller.id,
+        ...(error.retryAfterMs === null
+          ? {}
+          : { headers: { "Retry-After": String(Math.ceil(error.retryAfterMs / 1000)) } }),
         cause: error,
       });
     }

@@ -2,7 +2,7 @@
 import { LoginError } from "../lib/login/login_error.ts";
 import { rememberUser } from "../lib/login/user.ts";
 import { type UserRecord, users } from "../lib/store/schema.ts";
-import type { Credential } from "../lib/upstream/connection.ts";
+import type { Credential } from "../lib/upstream/credential.ts";
 import type { IdJagTokens } from "../lib/upstream/id_jag.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import type { Deployment } from "./context.ts";

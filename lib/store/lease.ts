@@ -11,12 +11,20 @@ export interface LeaseServices {
   readonly random: Random;
 }
 
-/** Takes the lease for `ttlMs` milliseconds, and returns what gives it back; `null` if somebody else holds it. */
+/** A lease that was taken. */
+export interface Lease {
+  /** Lets it end `ttlMs` milliseconds from now. `false`: it has ended, and may be somebody else's. */
+  extend(ttlMs: number): Promise<boolean>;
+  /** Gives it back. */
+  release(): Promise<void>;
+}
+
+/** Takes the lease for `ttlMs` milliseconds; `null` if somebody else holds it. */
 export async function takeLease(
   { store, clock, random }: LeaseServices,
   name: string,
   ttlMs: number,
-): Promise<(() => Promise<void>) | null> {
+): Promise<Lease | null> {
   const holder = createIdentifier(random);
   const former = await store.getExpired(leases, name);
   if (former !== null && former.value.expiresAt > clock.now()) return null;
@@ -24,8 +32,20 @@ export async function takeLease(
   if (former === null) write.absent(leases, name);
   else write.check(former);
   if (!await write.commit()) return null;
-  return async () => {
-    const mine = await store.get(leases, name);
-    if (mine?.value.holder === holder) await store.write().check(mine).delete(leases, name).commit();
+  const mine = async () => {
+    const entry = await store.get(leases, name);
+    return entry?.value.holder === holder ? entry : null;
+  };
+  return {
+    async extend(ttlMs) {
+      const entry = await mine();
+      if (entry === null) return false;
+      const extended = { holder, expiresAt: clock.now() + ttlMs };
+      return await store.write().check(entry).set(leases, [name], extended).commit();
+    },
+    async release() {
+      const entry = await mine();
+      if (entry !== null) await store.write().check(entry).delete(leases, name).commit();
+    },
   };
 }

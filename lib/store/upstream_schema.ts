@@ -8,6 +8,7 @@
  * | `["connection_claim", owner, connectionId]`  |   | 5 minutes: who may write the connection, until it is written    |
  * | `["connect", state]`                        | S | `stateTtlSeconds`; taken at the upstream's callback             |
  * | `["pending_connect", pendingId]`            |   | 15 minutes                                                     |
+ * | `["refresh_pause", owner, connectionId]`    |   | five minutes after the pause                                   |
  * | `["lease", name]`                           |   | seconds                                                        |
  * | `["signing_key", "current"]`                | S | ten years                                                      |
  */
@@ -90,6 +91,14 @@ export const pendingConnects = collection("pending_connect", {
   connectionId: z.string(),
   operationId: z.string(),
   scope: z.array(z.string()).nullable(),
+}, { sealed: false });
+
+/** A refresh that failed: until when nobody asks again. It is about the credential that was obtained at `obtainedAt`, and no later one. */
+export const refreshPauses = collection("refresh_pause", {
+  obtainedAt: z.number(),
+  /** In a row. */
+  failures: z.number(),
+  until: z.number(),
 }, { sealed: false });
 
 /** Who may do a thing that must be done once at a time. */

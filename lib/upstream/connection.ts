@@ -2,38 +2,19 @@
  * A user's connection to an upstream: kept sealed, used, refreshed silently. One refresh per owner and connection, across processes; new
  * tokens are stored before they are used; only the server's own word ends a credential, never an outage.
  */
-import { takeLease } from "../store/lease.ts";
 import type { Services } from "../services.ts";
 import type { Entry } from "../store/store.ts";
 import type { ConnectionRecord, ConnectRecord } from "../store/upstream_schema.ts";
 import { ConnectionRecords } from "./connection_records.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
+import { type Credential, credentialOf, STALE } from "./credential.ts";
+import { CONNECTION_TTL_MS, Refreshes } from "./refresh.ts";
 import { RefreshTime } from "./refresh_time.ts";
-import { currentClient, forgetRegistration } from "./registration.ts";
-import {
-  refreshTokens,
-  revokeToken,
-  type TokenEndpointParts,
-  TokenRefusedError,
-  type UpstreamTokens,
-} from "./token_endpoint.ts";
+import { revokeToken, type TokenEndpointParts, type UpstreamTokens } from "./token_endpoint.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
-const TTL_MS = 365 * 86_400_000;
-/** Longer than the token endpoint may take, shorter than callers wait: a process that died in between fails no call. */
-const REFRESH_LEASE_MS = 12_000;
-const WAIT_MS = 50;
-const LONGEST_WAIT_MS = 15_000;
-
-/** What a call can be made with, or why not. */
-export type Credential =
-  | { readonly kind: "ready"; readonly accessToken: string }
-  /** The user has never connected, or has disconnected. */
-  | { readonly kind: "absent" }
-  /** The user has to consent again. */
-  | { readonly kind: "stale"; readonly missingScope: readonly string[] | null };
-
-const STALE: Credential = { kind: "stale", missingScope: null };
+/** A token that is about to expire is used rather than waited for longer than this, in milliseconds. */
+const PATIENCE_MS = 2_000;
 
 type ConnectionServices = Pick<Services, "store" | "clock" | "random" | "revocations" | "events">;
 
@@ -44,7 +25,7 @@ export class Connections {
   readonly #tokenEndpoint: TokenEndpointParts;
   readonly #records: ConnectionRecords;
   readonly #refreshTime: RefreshTime;
-  readonly #refreshing = new Map<string, Promise<Credential>>();
+  readonly #refreshes: Refreshes;
 
   constructor(services: ConnectionServices, settings: ConnectionSettings, tokenEndpoint: TokenEndpointParts) {
     this.#services = services;
@@ -52,6 +33,7 @@ export class Connections {
     this.#tokenEndpoint = tokenEndpoint;
     this.#records = new ConnectionRecords(services, settings.id);
     this.#refreshTime = new RefreshTime(settings.id, services.random);
+    this.#refreshes = new Refreshes({ services, settings, tokenEndpoint, records: this.#records });
   }
 
   /** The owner's credential, refreshed if it is about to expire. @throws {UpstreamError} `unavailable` if it has expired and cannot be refreshed now */
@@ -63,14 +45,10 @@ export class Connections {
     if (value.dead) return STALE;
     const now = this.#services.clock.now();
     const { accessTokenExpiresAt: expiresAt } = value;
-    if (expiresAt === null || !this.#refreshTime.hasCome(owner, value, now)) return ready(value);
-    if (value.refreshToken === null) return now < expiresAt ? ready(value) : STALE;
-    try {
-      return await this.#refreshOnce(owner, value.accessToken);
-    } catch (error) {
-      if (error instanceof UpstreamError && now < expiresAt) return ready(value);
-      throw error;
-    }
+    if (expiresAt === null || !this.#refreshTime.hasCome(owner, value, now)) return credentialOf(value);
+    if (value.refreshToken === null) return now < expiresAt ? credentialOf(value) : STALE;
+    const refreshing = this.#refreshes.once(owner, value);
+    return now < expiresAt ? await this.#meanwhile(refreshing, value) : await refreshing;
   }
 
   /** The credential after the upstream refused `rejected` with 401, whatever the clock says. @throws {UpstreamError} */
@@ -79,12 +57,12 @@ export class Connections {
     const entry = await this.#records.cached(owner);
     if (entry === null) return { kind: "absent" };
     if (entry.value.dead) return STALE;
-    if (entry.value.accessToken !== rejected) return ready(entry.value);
+    if (entry.value.accessToken !== rejected) return credentialOf(entry.value);
     if (entry.value.refreshToken === null) {
       await this.#records.change(entry, { ...entry.value, dead: true });
       return STALE;
     }
-    return await this.#refreshOnce(owner, rejected);
+    return await this.#refreshes.once(owner, entry.value);
   }
 
   /**
@@ -97,7 +75,7 @@ export class Connections {
     if (entry === null) return { kind: "absent" };
     const { value } = entry;
     if (value.dead) return STALE;
-    if (value.accessToken !== rejected) return ready(value);
+    if (value.accessToken !== rejected) return credentialOf(value);
     if (scope.every((each) => value.scope?.includes(each))) return null;
     const missingScope = [...new Set([...value.missingScope ?? [], ...scope])];
     if (missingScope.length !== value.missingScope?.length) {
@@ -132,7 +110,7 @@ export class Connections {
       missingScope: null,
       dead: false,
       connectedAt: now,
-      expiresAt: now + TTL_MS,
+      expiresAt: now + CONNECTION_TTL_MS,
     };
     if (await this.#records.put(owner, connect.id[0], record)) return true;
     // At some servers to revoke one token ends all: not while the owner has another one there.
@@ -159,100 +137,24 @@ export class Connections {
     return revokeToken(this.#tokenEndpoint, record, record.refreshToken ?? record.accessToken);
   }
 
-  #refreshOnce(owner: string, staleToken: string): Promise<Credential> {
-    const running = this.#refreshing.get(owner);
-    if (running !== undefined) return running;
-    const refreshing = this.#refresh(owner, staleToken).finally(() => this.#refreshing.delete(owner));
-    this.#refreshing.set(owner, refreshing);
-    return refreshing;
-  }
-
-  /** Whoever gets the lease refreshes; the others wait until the token in the store is another one. */
-  async #refresh(owner: string, staleToken: string): Promise<Credential> {
-    const until = performance.now() + LONGEST_WAIT_MS;
-    while (performance.now() < until) {
-      const release = await takeLease(
-        this.#services,
-        `refresh:${owner}:${this.#settings.id}`,
-        REFRESH_LEASE_MS,
-      );
-      try {
-        const entry = await this.#records.current(owner);
-        if (entry === null) return { kind: "absent" };
-        if (entry.value.dead) return STALE;
-        if (entry.value.accessToken !== staleToken) return this.#adopt(owner, entry);
-        if (release !== null) return await this.#exchange(owner, entry);
-      } finally {
-        await release?.();
-      }
-      await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
-    }
-    throw new UpstreamError("unavailable", "refresh_busy");
-  }
-
-  async #exchange(owner: string, entry: Entry<ConnectionRecord>): Promise<Credential> {
-    const { value } = entry;
-    const { refreshToken } = value;
-    if (refreshToken === null) return STALE;
-    let tokens: UpstreamTokens;
+  /** A refresh ahead of time: what is there still works, so neither a slow server nor a failing one holds up a call. */
+  async #meanwhile(refreshing: Promise<Credential>, value: ConnectionRecord): Promise<Credential> {
+    const patience = Promise.withResolvers<null>();
+    const timer = setTimeout(() => patience.resolve(null), PATIENCE_MS);
     try {
-      tokens = await refreshTokens(this.#tokenEndpoint, {
-        ...value,
-        client: currentClient(this.#settings, value.client),
-        refreshToken,
-      });
+      const refreshed = await Promise.race([refreshing, patience.promise]);
+      if (refreshed !== null) return refreshed;
     } catch (error) {
-      if (!(error instanceof TokenRefusedError)) throw error;
-      return await this.#refused(entry, error);
+      if (!(error instanceof UpstreamError)) throw error;
+    } finally {
+      clearTimeout(timer);
     }
-    const now = this.#services.clock.now();
-    const next: ConnectionRecord = {
-      ...value,
-      accessToken: tokens.accessToken,
-      // A server that sends no new refresh token means the old one to be kept (RFC 6749 §6).
-      refreshToken: tokens.refreshToken ?? refreshToken,
-      scope: tokens.scope === null ? value.scope : [...tokens.scope],
-      obtainedAt: now,
-      accessTokenExpiresAt: tokens.expiresIn === null ? null : now + tokens.expiresIn * 1000,
-      expiresAt: now + TTL_MS,
-    };
-    if (await this.#records.change(entry, next)) return ready(next);
-    // The user disconnected or connected anew meanwhile: what is stored now counts, and not these tokens.
-    const current = await this.#records.current(owner);
-    if (current !== null) return this.#adopt(owner, current);
-    await this.#revoke(next);
-    return { kind: "absent" };
-  }
-
-  /** The server's word: the grant is over, or it has forgotten us. Everything else may pass. */
-  async #refused(entry: Entry<ConnectionRecord>, error: TokenRefusedError): Promise<Credential> {
-    const { value } = entry;
-    // A client that was registered by hand is the operator's to mend; connecting anew would not help.
-    const ending = this.#settings.clientRegistration.mode === "manual"
-      ? ["invalid_grant"]
-      : ["invalid_grant", "invalid_client", "unauthorized_client"];
-    if (!ending.includes(error.code)) {
-      throw new UpstreamError("unavailable", "refresh_refused", { cause: error });
+    const { accessTokenExpiresAt } = value;
+    if (accessTokenExpiresAt !== null && this.#services.clock.now() >= accessTokenExpiresAt) {
+      return await refreshing;
     }
-    if (error.code === "invalid_client") {
-      await forgetRegistration(this.#services, this.#settings.id, value.client.clientId);
-    }
-    await this.#records.change(entry, { ...value, dead: true });
-    this.#services.events.emit("warn", "mcp_auth_upstream_connection_lost", {
-      upstreamServerId: this.#settings.id,
-      subjectId: entry.id[0],
-      reasonCode: error.code === "invalid_client" ? "upstream_forgot_client" : "upstream_ended_grant",
-    });
-    return STALE;
+    // Its failure is told by its event, and to those who cannot do without it.
+    refreshing.catch(() => {});
+    return credentialOf(value);
   }
-
-  #adopt(owner: string, entry: Entry<ConnectionRecord>): Credential {
-    this.#records.forget(owner);
-    const { value } = entry;
-    return value.dead ? STALE : ready(value);
-  }
-}
-
-function ready({ accessToken }: ConnectionRecord): Credential {
-  return { kind: "ready", accessToken };
 }

@@ -112,8 +112,8 @@ async function registered(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const known = await store.get(upstreamClients, settings.id, id);
     if (known !== null) return known.value.client;
-    const release = await takeLease(services, `register:${settings.id}:${id}`, LEASE_MS);
-    if (release === null) {
+    const lease = await takeLease(services, `register:${settings.id}:${id}`, LEASE_MS);
+    if (lease === null) {
       await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
       continue;
     }
@@ -132,7 +132,7 @@ async function registered(
       await store.write().set(upstreamClients, [settings.id, id], record).commit();
       return client;
     } finally {
-      await release();
+      await lease.release();
     }
   }
   throw new UpstreamError("unavailable", "registration_busy");

@@ -183,9 +183,19 @@ async function send(request: () => Promise<Response>): Promise<Response> {
     throw new UpstreamError("unavailable", "token_endpoint_unreachable", { cause });
   }
   if (answer.status >= 500 || answer.status === 429) {
-    throw new UpstreamError("unavailable", "token_endpoint_status");
+    throw new UpstreamError("unavailable", "token_endpoint_status", {
+      retryAfterMs: retryAfterMs(answer.headers),
+    });
   }
   return answer;
+}
+
+/** RFC 9110 §10.2.3: seconds, or a date, which counts from the answer's own `Date`, since clocks differ. */
+function retryAfterMs(headers: Headers): number | null {
+  const value = headers.get("retry-after") ?? "";
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const ms = Date.parse(value) - Date.parse(headers.get("date") ?? "");
+  return Number.isFinite(ms) && ms > 0 ? ms : null;
 }
 
 async function read(
@@ -195,12 +205,20 @@ async function read(
     return await process();
   } catch (cause) {
     if (cause instanceof oauth.ResponseBodyError) throw new TokenRefusedError(cause.error, { cause });
-    // A 401 with a challenge carries its code in the body all the same.
+    // A 401 with a challenge carries its code in the body all the same (RFC 6749 §5.2); without one it may be anybody's on the way.
     if (cause instanceof oauth.WWWAuthenticateChallengeError) {
-      throw new TokenRefusedError("invalid_client", { cause });
+      const code = await errorOf(cause.response);
+      if (code !== null) throw new TokenRefusedError(code, { cause });
+      throw new UpstreamError("unavailable", "token_endpoint_status", { cause });
     }
     throw new UpstreamError("refused", "token_response_refused", { cause });
   }
+}
+
+async function errorOf(response: Response): Promise<string | null> {
+  const body: unknown = await response.json().catch(() => null);
+  const code: unknown = typeof body === "object" && body !== null && "error" in body ? body.error : null;
+  return typeof code === "string" ? code : null;
 }
 
 /** Takes nothing that could not go into a header, and no more scope than was asked for. */

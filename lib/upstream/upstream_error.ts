@@ -17,10 +17,17 @@ export class UpstreamError extends Error {
   readonly kind: UpstreamFaultKind;
   /** A snake_case word for the event log. */
   readonly reason: string;
+  /** When to ask again, in milliseconds from now; `null`: nobody said. */
+  readonly retryAfterMs: number | null;
 
-  constructor(kind: UpstreamFaultKind, reason: string, options: { cause?: unknown } = {}) {
-    super(`Upstream authorization failed: ${reason}`, options);
+  constructor(
+    kind: UpstreamFaultKind,
+    reason: string,
+    options: { readonly cause?: unknown; readonly retryAfterMs?: number | null } = {},
+  ) {
+    super(`Upstream authorization failed: ${reason}`, { cause: options.cause });
     this.kind = kind;
     this.reason = reason;
+    this.retryAfterMs = options.retryAfterMs ?? null;
   }
 }

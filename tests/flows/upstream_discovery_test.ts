@@ -158,5 +158,6 @@ Deno.test("a wrong secret of a client that was registered by hand ends no user's
   scene.clock.advance({ seconds: 70 });
   assert.equal((await call(scene, alice)).status, 502);
   scene.upstream.addClient("by-hand", right);
+  scene.clock.advance({ seconds: 2 });
   assert.equal(textOf(await call(scene, alice)), "account");
 });

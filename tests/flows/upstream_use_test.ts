@@ -135,6 +135,8 @@ Deno.test("a token endpoint that is out of order loses nothing: the call fails o
     assert.equal(status, 502);
     assert.notEqual(body.error?.code, -32042);
     upstream.script.token = null;
+    // Nobody asks again at once.
+    clock.advance({ seconds: 3 });
     assert.equal(textOf(await call(scene, alice)), "account");
   }
 });

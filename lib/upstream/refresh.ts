@@ -1,0 +1,208 @@
+/**
+ * Refreshing a connection (RFC 6749 §6): one refresh per owner and connection across processes, by a lease. New tokens are stored before
+ * they are used; only the server's own word ends a credential; a server in trouble is left alone for a while.
+ */
+import { type Lease, takeLease } from "../store/lease.ts";
+import type { Services } from "../services.ts";
+import type { Entry } from "../store/store.ts";
+import { type ConnectionRecord, refreshPauses } from "../store/upstream_schema.ts";
+import type { ConnectionRecords } from "./connection_records.ts";
+import type { ConnectionSettings } from "./connection_settings.ts";
+import { type Credential, credentialOf, STALE } from "./credential.ts";
+import { currentClient, forgetRegistration } from "./registration.ts";
+import {
+  refreshTokens,
+  revokeToken,
+  type TokenEndpointParts,
+  TokenRefusedError,
+  type UpstreamTokens,
+} from "./token_endpoint.ts";
+import { UpstreamError } from "./upstream_error.ts";
+
+/** How long a connection is kept from its last use, in milliseconds. */
+export const CONNECTION_TTL_MS = 365 * 86_400_000;
+/** Longer than the token endpoint may take, shorter than callers wait: a process that died in between fails no call. */
+const LEASE_MS = 12_000;
+const POLL_MS = 50;
+const LONGEST_WAIT_MS = 15_000;
+/** After a failure nobody asks again for this long; it doubles with every further one. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+/** A server may ask for more with `Retry-After`, up to this: a mistake of its must not lock users out for long. */
+const LONGEST_RETRY_AFTER_MS = 15 * 60_000;
+/** How long a pause is remembered after its end, so that the next one is longer. */
+const PAUSE_MEMORY_MS = 5 * 60_000;
+const MAX_REMEMBERED_PAUSES = 20_000;
+
+type RefreshServices = Pick<Services, "store" | "clock" | "random" | "events">;
+
+/** What refreshing is done with. */
+export interface RefreshParts {
+  readonly services: RefreshServices;
+  readonly settings: ConnectionSettings;
+  readonly tokenEndpoint: TokenEndpointParts;
+  readonly records: ConnectionRecords;
+}
+
+/** The refreshes of one connection in one process. */
+export class Refreshes {
+  readonly #parts: RefreshParts;
+  readonly #running = new Map<string, Promise<Credential>>();
+  /** The pauses that this process knows of, so that calls meanwhile cost the store nothing. */
+  readonly #pauses = new Map<string, { readonly obtainedAt: number; readonly until: number }>();
+
+  constructor(parts: RefreshParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The owner's credential in place of `stale`; callers at the same time share one refresh and its outcome.
+   * @throws {UpstreamError} `unavailable`: not now, but the credential is kept
+   */
+  once(owner: string, stale: ConnectionRecord): Promise<Credential> {
+    const running = this.#running.get(owner);
+    if (running !== undefined) return running;
+    const pause = this.#pauses.get(owner);
+    if (pause?.obtainedAt === stale.obtainedAt) {
+      const left = pause.until - this.#parts.services.clock.now();
+      if (left > 0) return Promise.reject(paused(left));
+    }
+    const refreshing = this.#refresh(owner, stale.accessToken).finally(() => this.#running.delete(owner));
+    this.#running.set(owner, refreshing);
+    return refreshing;
+  }
+
+  /** Whoever gets the lease refreshes; the others wait until the token in the store is another one, or nobody may ask. */
+  async #refresh(owner: string, staleToken: string): Promise<Credential> {
+    const { services, settings, records } = this.#parts;
+    const { store, clock } = services;
+    const until = performance.now() + LONGEST_WAIT_MS;
+    while (performance.now() < until) {
+      const lease = await takeLease(services, `refresh:${owner}:${settings.id}`, LEASE_MS);
+      try {
+        const entry = await records.current(owner);
+        if (entry === null) return { kind: "absent" };
+        const { value } = entry;
+        if (value.dead || value.accessToken !== staleToken) return this.#adopt(entry);
+        const pause = await store.get(refreshPauses, owner, settings.id);
+        const failures = pause?.value.obtainedAt === value.obtainedAt ? pause.value.failures : 0;
+        if (pause !== null && failures > 0) {
+          const left = pause.value.until - clock.now();
+          if (left > 0) {
+            this.#remember(owner, pause.value);
+            throw paused(left);
+          }
+        }
+        if (lease !== null) return await this.#attempt(entry, lease, failures);
+      } finally {
+        await lease?.release();
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    throw new UpstreamError("unavailable", "refresh_busy");
+  }
+
+  /** Asks the server; if it does not help, everybody leaves it alone for a while, before the lease is given back. */
+  async #attempt(
+    entry: Entry<ConnectionRecord>,
+    lease: Lease,
+    failures: number,
+  ): Promise<Credential> {
+    try {
+      return await this.#exchange(entry, lease);
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      const { store, clock, random, events } = this.#parts.services;
+      const asked = error.retryAfterMs === null ? null : Math.min(error.retryAfterMs, LONGEST_RETRY_AFTER_MS);
+      const [jitter = 0] = random(1);
+      const backoff = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (1 + jitter / 1024);
+      const until = clock.now() + Math.ceil(Math.max(asked ?? 0, backoff));
+      const { obtainedAt } = entry.value;
+      const pause = { obtainedAt, failures: failures + 1, until, expiresAt: until + PAUSE_MEMORY_MS };
+      await store.write().set(refreshPauses, entry.id, pause).commit();
+      this.#remember(entry.id[0], pause);
+      events.emit("warn", "mcp_auth_upstream_refresh_failed", {
+        upstreamServerId: this.#parts.settings.id,
+        subjectId: entry.id[0],
+        reasonCode: error.reason,
+      });
+      throw new UpstreamError("unavailable", error.reason, {
+        cause: error,
+        retryAfterMs: until - clock.now(),
+      });
+    }
+  }
+
+  async #exchange(entry: Entry<ConnectionRecord>, _lease: Lease): Promise<Credential> {
+    const { services, settings, tokenEndpoint, records } = this.#parts;
+    const { value } = entry;
+    const { refreshToken } = value;
+    if (refreshToken === null) return STALE;
+    let tokens: UpstreamTokens;
+    try {
+      tokens = await refreshTokens(tokenEndpoint, {
+        ...value,
+        client: currentClient(settings, value.client),
+        refreshToken,
+      });
+    } catch (error) {
+      if (!(error instanceof TokenRefusedError)) throw error;
+      return await this.#refused(entry, error);
+    }
+    const now = services.clock.now();
+    const next: ConnectionRecord = {
+      ...value,
+      accessToken: tokens.accessToken,
+      // A server that sends no new refresh token means the old one to be kept (RFC 6749 §6).
+      refreshToken: tokens.refreshToken ?? refreshToken,
+      scope: tokens.scope === null ? value.scope : [...tokens.scope],
+      obtainedAt: now,
+      accessTokenExpiresAt: tokens.expiresIn === null ? null : now + tokens.expiresIn * 1000,
+      expiresAt: now + CONNECTION_TTL_MS,
+    };
+    if (await records.change(entry, next)) return credentialOf(next);
+    // The user disconnected or connected anew meanwhile: what is stored now counts, and not these tokens.
+    const current = await records.current(entry.id[0]);
+    if (current !== null) return this.#adopt(current);
+    await revokeToken(tokenEndpoint, next, next.refreshToken ?? next.accessToken);
+    return { kind: "absent" };
+  }
+
+  /** The server's word: the grant is over, or it has forgotten us. Everything else may pass. */
+  async #refused(entry: Entry<ConnectionRecord>, error: TokenRefusedError): Promise<Credential> {
+    const { services, settings, records } = this.#parts;
+    const { value } = entry;
+    // A client that was registered by hand is the operator's to mend; connecting anew would not help.
+    const ending = settings.clientRegistration.mode === "manual"
+      ? ["invalid_grant"]
+      : ["invalid_grant", "invalid_client", "unauthorized_client"];
+    if (!ending.includes(error.code)) {
+      throw new UpstreamError("unavailable", "refresh_refused", { cause: error });
+    }
+    if (error.code === "invalid_client") {
+      await forgetRegistration(services, settings.id, value.client.clientId);
+    }
+    await records.change(entry, { ...value, dead: true });
+    services.events.emit("warn", "mcp_auth_upstream_connection_lost", {
+      upstreamServerId: settings.id,
+      subjectId: entry.id[0],
+      reasonCode: error.code === "invalid_client" ? "upstream_forgot_client" : "upstream_ended_grant",
+    });
+    return STALE;
+  }
+
+  #adopt({ id, value }: Entry<ConnectionRecord>): Credential {
+    this.#parts.records.forget(id[0]);
+    return credentialOf(value);
+  }
+
+  #remember(owner: string, { obtainedAt, until }: { readonly obtainedAt: number; readonly until: number }) {
+    const [oldest] = this.#pauses.keys();
+    if (this.#pauses.size >= MAX_REMEMBERED_PAUSES && oldest !== undefined) this.#pauses.delete(oldest);
+    this.#pauses.set(owner, { obtainedAt, until });
+  }
+}
+
+function paused(leftMs: number): UpstreamError {
+  return new UpstreamError("unavailable", "refresh_paused", { retryAfterMs: leftMs });
+}

@@ -2,7 +2,7 @@
 import type { Context } from "@hono/hono";
 import { revokeGrant } from "../lib/authorization_server/grant.ts";
 import { closeSession } from "../lib/login/session.ts";
-import { PATHS } from "../lib/oauth/paths.ts";
+import { connectPath, PATHS } from "../lib/oauth/paths.ts";
 import { type GrantRecord, grants, grantsByUser, type SessionRecord } from "../lib/store/schema.ts";
 import {
   checkCsrfToken,
@@ -75,10 +75,14 @@ export function accountDecision(deployment: Deployment): (c: Context<Env>) => Pr
         const own = mine.find(({ upstream }) => upstream.settings.id === form.get("connection"));
         if (own === undefined) return seeOther(c, returnTo);
         if (form.get("action") === "connect") {
+          // Its page lists what is asked for in addition; this one has no room for it.
+          if (own.missingScope.length > 0) {
+            return seeOther(c, gateway.basePath + connectPath(own.upstream.settings.id));
+          }
           return await startConnect(c, deployment, {
             upstream: own.upstream,
             session,
-            missingScope: null,
+            pending: null,
             returnTo,
           });
         }

@@ -6,9 +6,11 @@ import type { Context } from "@hono/hono";
 import { PageError } from "../lib/http/page_error.ts";
 import { connectPath, PATHS } from "../lib/oauth/paths.ts";
 import type { SessionRecord } from "../lib/store/schema.ts";
-import { pendingConnects } from "../lib/store/upstream_schema.ts";
+import { RecordTooLargeError } from "../lib/store/store.ts";
+import type { PendingConnectRecord } from "../lib/store/upstream_schema.ts";
 import { beginConnect } from "../lib/upstream/connect.ts";
 import { ownerOf } from "../lib/upstream/connection_settings.ts";
+import { findPendingConnect } from "../lib/upstream/pending_connect.ts";
 import { TokenRefusedError } from "../lib/upstream/token_endpoint.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import {
@@ -35,7 +37,7 @@ export function connect(deployment: Deployment): (c: Context<Env>) => Promise<Re
     const session = await currentSession(c, deployment);
     const pendingId = c.req.query("pending") ?? null;
     if (session === null) return await signInFirst(c, deployment, { upstream, pendingId });
-    await requirePending(deployment, { upstream, pendingId, session });
+    const pending = await requirePending(deployment, { upstream, pendingId, session });
     if (upstream.idJag !== null) return await signInAgain(c, deployment, { upstream, pendingId, session });
     requireMayConnect(deployment, upstream, session);
     const html = await connectPage({
@@ -45,6 +47,7 @@ export function connect(deployment: Deployment): (c: Context<Env>) => Promise<Re
       displayName: upstream.settings.displayName,
       host: new URL(upstream.settings.upstream).host,
       shared: upstream.settings.authMode === "shared-oauth",
+      addedScopes: (await neededScope(upstream, session, pending)).added,
       user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
       basePath: deployment.gateway.basePath,
       requestId: c.env.requestId,
@@ -63,11 +66,10 @@ export function connectDecision(deployment: Deployment): (c: Context<Env>) => Pr
     const pendingId = form.get("pending") || null;
     if (session === null) return await signInFirst(c, deployment, { upstream, pendingId });
     checkCsrfToken(form.get("csrf_token"), sessionCsrfToken(c, deployment));
-    const scope = await requirePending(deployment, { upstream, pendingId, session });
     return await startConnect(c, deployment, {
       upstream,
       session,
-      missingScope: scope,
+      pending: await requirePending(deployment, { upstream, pendingId, session }),
       returnTo: deployment.gateway.basePath + PATHS.account,
     });
   };
@@ -80,15 +82,17 @@ export async function startConnect(
   request: {
     readonly upstream: UpstreamConnection;
     readonly session: SessionRecord;
-    readonly missingScope: readonly string[] | null;
+    /** What the link named that the user came by, if any. */
+    readonly pending: Pending | null;
     /** A path of ours. */
     readonly returnTo: string;
   },
 ): Promise<Response> {
   const { services, gateway } = deployment;
-  const { upstream, session, missingScope, returnTo } = request;
+  const { upstream, session, pending, returnTo } = request;
   requireMayConnect(deployment, upstream, session);
   if (upstream.idJag !== null) return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
+  const { former, added } = await neededScope(upstream, session, pending);
   try {
     const location = await beginConnect(services, upstream, {
       userId: session.userId,
@@ -96,8 +100,8 @@ export async function startConnect(
       origin: c.env.origin,
       own: ownAddress(c.env.origin, gateway, upstream.settings),
       returnTo,
-      missingScope: await upstream.connections.neededScope(ownerOf(upstream.settings, session.userId)) ??
-        missingScope,
+      missingScope: added.length === 0 ? null : [...former, ...added],
+      pendingId: pending?.id ?? null,
       ttlSeconds: gateway.oauth.stateTtlSeconds,
     });
     services.events.emit("info", "mcp_auth_upstream_connect_started", {
@@ -131,9 +135,10 @@ export function requireUpstream(c: Context<Env>, { upstreams }: Deployment): Ups
 
 /** A fault between us and the upstream, as the page that tells it; anything else as it is. */
 export function explainUpstream(error: unknown, upstream: UpstreamConnection, returnTo: string): unknown {
+  const tooLarge = error instanceof RecordTooLargeError;
   const kind = error instanceof UpstreamError
     ? error.kind
-    : error instanceof TokenRefusedError
+    : error instanceof TokenRefusedError || tooLarge
     ? "refused"
     : null;
   if (kind === null) return error;
@@ -167,6 +172,8 @@ export function explainUpstream(error: unknown, upstream: UpstreamConnection, re
   const [status, title, happened, todo] = texts[kind];
   const reason = error instanceof UpstreamError
     ? error.reason
+    : tooLarge
+    ? "upstream_answer_too_large"
     : `upstream_${error instanceof TokenRefusedError ? error.code : "refused"}`;
   return new PageError({
     status,
@@ -180,7 +187,7 @@ export function explainUpstream(error: unknown, upstream: UpstreamConnection, re
 }
 
 /** Shared upstreams are connected by the operator's administrators only. @throws {PageError} 403 */
-function requireMayConnect(
+export function requireMayConnect(
   deployment: Deployment,
   upstream: UpstreamConnection,
   session: SessionRecord,
@@ -196,7 +203,13 @@ function requireMayConnect(
   });
 }
 
-/** The scopes that the pending operation needs, if the link names one: it has to be this user's. @throws {PageError} 403 */
+/** What a connect link named. */
+interface Pending {
+  readonly id: string;
+  readonly record: PendingConnectRecord;
+}
+
+/** The pending operation, if the link names one: it has to be this user's. @throws {PageError} 403 */
 async function requirePending(
   deployment: Deployment,
   request: {
@@ -204,21 +217,34 @@ async function requirePending(
     readonly pendingId: string | null;
     readonly session: SessionRecord;
   },
-): Promise<readonly string[] | null> {
+): Promise<Pending | null> {
   const { upstream, pendingId, session } = request;
   if (pendingId === null) return null;
-  const pending = await deployment.services.store.get(pendingConnects, pendingId);
-  const mine = pending !== null && pending.value.userId === session.userId &&
-    pending.value.connectionId === upstream.settings.id;
-  if (mine) return pending.value.scope;
+  const record = await findPendingConnect(deployment.services, pendingId, {
+    userId: session.userId,
+    connectionId: upstream.settings.id,
+  });
+  if (record !== null) return { id: pendingId, record };
   throw new PageError({
     status: 403,
-    title: "This link is not for you, or has expired",
+    title: "This link is not for you, or has ended",
     happened:
-      "A connect link works for fifteen minutes, and only for the person whose app asked for it. Nothing was connected.",
-    todo: "Go back to your app and try again from there. If somebody sent you this link, do not use it.",
-    reason: "pending_of_another_or_expired",
+      "A connect link works for fifteen minutes, until you have connected by it, and only for the person whose app asked for it.",
+    todo:
+      "If you have connected just now, there is nothing left to do. Else go back to your app and try again from there. If somebody sent you this link, do not use it.",
+    reason: "pending_of_another_or_ended",
   });
+}
+
+/** What the upstream was found to need: before, and for the call that the link is about. */
+async function neededScope(
+  { connections, settings }: UpstreamConnection,
+  session: SessionRecord,
+  pending: Pending | null,
+): Promise<{ readonly former: readonly string[]; readonly added: readonly string[] }> {
+  const known = await connections.neededScope(ownerOf(settings, session.userId));
+  const added = new Set([...known?.missing ?? [], ...pending?.record.scope ?? []]);
+  return { former: known?.former ?? [], added: [...added] };
 }
 
 /** An ID-JAG connection needs nothing but a fresh login; whoever comes back from it is done. */

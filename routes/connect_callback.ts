@@ -3,7 +3,8 @@ import type { Context } from "@hono/hono";
 import { PageError } from "../lib/http/page_error.ts";
 import { findConnect, redeemConnect } from "../lib/upstream/connect.ts";
 import { browserCookie, currentSession } from "./browser.ts";
-import { explainUpstream, requireUpstream } from "./connect.ts";
+import { closePendingConnect } from "../lib/upstream/pending_connect.ts";
+import { explainUpstream, requireMayConnect, requireUpstream } from "./connect.ts";
 import type { Deployment, Env } from "./context.ts";
 import type { UpstreamConnection } from "./upstream_connections.ts";
 
@@ -23,6 +24,8 @@ export function connectCallback(deployment: Deployment): (c: Context<Env>) => Pr
     if (entry.value.connectionId !== upstream.settings.id) {
       throw foreign("connect_of_another_connection", 400);
     }
+    // Whoever was an administrator when the flow began need not be one by now.
+    requireMayConnect(deployment, upstream, session);
     const about = {
       requestId: c.env.requestId,
       upstreamServerId: upstream.settings.id,
@@ -42,6 +45,7 @@ export function connectCallback(deployment: Deployment): (c: Context<Env>) => Pr
       }
       throw told;
     }
+    if (entry.value.pendingId !== null) await closePendingConnect(services, entry.value.pendingId);
     services.events.emit("info", "mcp_auth_upstream_connection_established", about);
     return c.body(null, 303, {
       Location: entry.value.returnTo,

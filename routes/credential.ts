@@ -1,21 +1,19 @@
 /** The credential phase of an MCP request: what the gateway authenticates with at the upstream, or what the user has to do first. */
-import { createIdentifier } from "../lib/crypto/secret_token.ts";
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import type { ConnectRequired, ConnectState } from "../lib/mcp/connect_required.ts";
 import { JSON_RPC_CODES, JsonRpcError, type JsonRpcId } from "../lib/mcp/json_rpc.ts";
 import { connectPath } from "../lib/oauth/paths.ts";
-import { pendingConnects } from "../lib/store/upstream_schema.ts";
 import { readChallenge } from "../lib/upstream/challenge.ts";
 import type { Credential } from "../lib/upstream/credential.ts";
 import { authProfileId, ownerOf } from "../lib/upstream/connection_settings.ts";
+import { findPendingConnect, openPendingConnect } from "../lib/upstream/pending_connect.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import type { Deployment, RequestContext } from "./context.ts";
 import { idJagCredential } from "./id_jag_credential.ts";
 import { ownHeadersOf } from "./upstream.ts";
 import type { UpstreamConnection } from "./upstream_connections.ts";
 
-const PENDING_TTL_MS = 15 * 60_000;
 /** A link is handed out again to the same user for this long, so that a client that keeps trying does not pile them up. */
 const PENDING_REUSE_MS = 5 * 60_000;
 const MAX_REMEMBERED_LINKS = 10_000;
@@ -184,19 +182,22 @@ export class RouteCredential {
     userId: string,
     scope: readonly string[] | null,
   ): Promise<string> {
-    const { store, clock, random } = this.#deployment.services;
+    const { services } = this.#deployment;
     const key = JSON.stringify([userId, scope]);
-    const now = clock.now();
+    const now = services.clock.now();
     const link = this.#links.get(key);
-    if (link !== undefined && now - link.madeAt < PENDING_REUSE_MS) return link.id;
-    const id = createIdentifier(random);
-    await store.write().set(pendingConnects, [id], {
+    const connectionId = upstream.settings.id;
+    if (
+      link !== undefined && now - link.madeAt < PENDING_REUSE_MS &&
+      // Whoever has connected by it needs a new one, should there be need again.
+      await findPendingConnect(services, link.id, { userId, connectionId }) !== null
+    ) return link.id;
+    const id = await openPendingConnect(services, {
       userId,
-      connectionId: upstream.settings.id,
+      connectionId,
       operationId: this.#route.operationId,
       scope: scope === null ? null : [...scope],
-      expiresAt: now + PENDING_TTL_MS,
-    }).commit();
+    });
     const [oldest] = this.#links.keys();
     if (this.#links.size >= MAX_REMEMBERED_LINKS && oldest !== undefined) this.#links.delete(oldest);
     this.#links.set(key, { id, madeAt: now });

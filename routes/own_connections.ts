@@ -10,6 +10,8 @@ export interface OwnConnection {
   readonly upstream: UpstreamConnection;
   /** Since when, in milliseconds since the epoch; `null`: it is not connected. */
   readonly connectedAt: number | null;
+  /** Scopes that calls were found to need and the user has not consented to. */
+  readonly missingScope: readonly string[];
 }
 
 /** The upstream of a route, if there is one for this user to connect. */
@@ -48,6 +50,8 @@ function mayConnect(
 }
 
 async function stateOf(upstream: UpstreamConnection, session: SessionRecord): Promise<OwnConnection> {
-  const connectedAt = await upstream.connections.connectedAt(ownerOf(upstream.settings, session.userId));
-  return { upstream, connectedAt };
+  const owner = ownerOf(upstream.settings, session.userId);
+  const connectedAt = await upstream.connections.connectedAt(owner);
+  const needed = await upstream.connections.neededScope(owner);
+  return { upstream, connectedAt, missingScope: needed?.missing ?? [] };
 }

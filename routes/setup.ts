@@ -96,7 +96,7 @@ async function decideConnect(
   const own = await connectionFor(deployment, route, session);
   const returnTo = `${gateway.basePath}${PATHS.setup}?transaction=${entry.id[0]}`;
   if (own === null) return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
-  return await startConnect(c, deployment, { upstream: own.upstream, session, missingScope: null, returnTo });
+  return await startConnect(c, deployment, { upstream: own.upstream, session, pending: null, returnTo });
 }
 
 async function decideApprove(
@@ -257,6 +257,7 @@ async function render(
       displayName: own.upstream.settings.displayName,
       connected: own.connectedAt !== null,
       account: null,
+      addedScopes: own.missingScope,
     },
     scopes: scope.map((name) => ({ name, meaning: SCOPE_MEANINGS[name] ?? name })),
     error,

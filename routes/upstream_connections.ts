@@ -41,7 +41,12 @@ export function upstreamConnections(
     const tokenEndpoint = { fetch, signingKey: () => signingKey(services) };
     found.set(settings.id, {
       settings,
-      discovery: new Discovery(settings, { fetch, clock: services.clock }),
+      discovery: new Discovery(settings, {
+        fetch,
+        clock: services.clock,
+        allowLoopback: gateway.outbound.allowLoopback,
+        allowPrivateNetwork,
+      }),
       tokenEndpoint,
       connections: new Connections(services, settings, tokenEndpoint),
       idJag: settings.idJag === null

@@ -6,8 +6,8 @@
  * | `["connection", owner, connectionId]`        | S | a year from its last use; owner is a user, or `@shared`        |
  * | `["upstream_client", connectionId, sha256]`   | S | ten years; by issuer and redirect URI; replaced when the upstream forgot it |
  * | `["connection_claim", owner, connectionId]`  |   | 5 minutes: who may write the connection, until it is written    |
- * | `["connect", state]`                        | S | `stateTtlSeconds`; taken at the upstream's callback             |
- * | `["pending_connect", pendingId]`            |   | 15 minutes                                                     |
+ * | `["connect", sha256(state)]`                | S | `stateTtlSeconds`; taken at the upstream's callback             |
+ * | `["pending_connect", sha256(pendingId)]`    |   | 15 minutes; until somebody has connected by it                 |
  * | `["refresh_pause", owner, connectionId]`    |   | five minutes after the pause                                   |
  * | `["lease", name]`                           |   | seconds                                                        |
  * | `["signing_key", "current"]`                | S | ten years                                                      |
@@ -68,7 +68,7 @@ export const connections = collection("connection", {
  */
 export const connectionClaims = collection("connection_claim", { holder: z.string() }, { sealed: false });
 
-/** A connect on its way to the upstream's authorization server; its id is the `state`. */
+/** A connect on its way to the upstream's authorization server; its id is the hash of the `state`. */
 export const connects = collection("connect", {
   browserHash: z.string(),
   userId: z.string(),
@@ -80,6 +80,8 @@ export const connects = collection("connect", {
   scope: z.array(z.string()).nullable(),
   redirectUri: z.string(),
   codeVerifier: z.string(),
+  /** What the connect link named, if the user came by one. */
+  pendingId: z.string().nullable(),
   /** A path of ours. */
   returnTo: z.string(),
   origin: z.string(),

@@ -11,6 +11,8 @@ export interface Challenge {
 
 const NOTHING: Challenge = { error: null, resourceMetadata: null, scope: null };
 const MAX_HEADER_LENGTH = 8_192;
+/** Nobody reads a longer list before consenting to it. */
+export const MAX_SCOPES = 50;
 
 /**
  * Asks the upstream without a credential and reads its challenge. Some let anybody initialize, and some do not know `initialize` any more,
@@ -66,21 +68,42 @@ async function ask(upstream: string, fetch: Fetch, question: Question): Promise<
   }
 }
 
-/** Reads the Bearer challenge of an answer's headers. */
+/**
+ * Reads the Bearer challenge of an answer's headers: of several the first that names metadata, else the first. Read generously, since
+ * servers leave out quotes; but what stands in quotes, or in another scheme's challenge, is no parameter (RFC 9110 §11.6.1).
+ */
 export function readChallenge(headers: Headers): Challenge {
   const header = headers.get("www-authenticate");
-  if (header === null || header.length > MAX_HEADER_LENGTH || !/(?:^|,\s*)bearer\b/i.test(header)) {
-    return NOTHING;
-  }
-  const scope = parameter(header, "scope");
+  if (header === null || header.length > MAX_HEADER_LENGTH) return NOTHING;
+  const challenges = bearerChallenges(header);
+  const parameters = challenges.find((each) => each.has("resource_metadata")) ?? challenges[0];
+  if (parameters === undefined) return NOTHING;
+  const scope = parameters.get("scope");
   return {
-    error: parameter(header, "error"),
-    resourceMetadata: parameter(header, "resource_metadata"),
-    scope: scope === null ? null : scope.split(" ").filter((value) => value !== ""),
+    error: parameters.get("error") ?? null,
+    resourceMetadata: parameters.get("resource_metadata") ?? null,
+    scope: scope === undefined
+      ? null
+      : scope.split(" ").filter((each) => SCOPE_TOKEN.test(each)).slice(0, MAX_SCOPES),
   };
 }
 
-function parameter(header: string, name: string): string | null {
-  const match = new RegExp(`(?:^|[\\s,])${name}\\s*=\\s*(?:"([^"]*)"|([^\\s,"]+))`, "i").exec(header);
-  return match?.[1] ?? match?.[2] ?? null;
+/** A word is a scheme; a word with a value is a parameter of the scheme before it. */
+const WORD = /([!#$%&'*+.^`|~\w-]+)(?:\s*=\s*(?:"((?:\\.|[^"\\])*)"|([^\s,"]+)))?/g;
+/** RFC 6749 §3.3 */
+const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+function bearerChallenges(header: string): ReadonlyMap<string, string>[] {
+  const found: Map<string, string>[] = [];
+  let current: Map<string, string> | null = null;
+  for (const [, word = "", quoted, bare] of header.matchAll(WORD)) {
+    const value = quoted?.replace(/\\(.)/g, "$1") ?? bare;
+    if (value === undefined) {
+      current = word.toLowerCase() === "bearer" ? new Map() : null;
+      if (current !== null) found.push(current);
+    } else if (current !== null && !current.has(word.toLowerCase())) {
+      current.set(word.toLowerCase(), value);
+    }
+  }
+  return found;
 }

@@ -35,6 +35,8 @@ export interface ConnectStart {
   readonly returnTo: string;
   /** Scopes that a call was found to need, beside the usual ones. */
   readonly missingScope: readonly string[] | null;
+  /** What the connect link named, if the user came by one. */
+  readonly pendingId: string | null;
   readonly ttlSeconds: number;
 }
 
@@ -65,11 +67,12 @@ export async function beginConnect(
     scope: scope === null ? null : [...scope],
     redirectUri: start.own.redirectUri,
     codeVerifier: createSecretToken("", random),
+    pendingId: start.pendingId,
     returnTo: start.returnTo,
     origin: start.origin,
     expiresAt: clock.now() + start.ttlSeconds * 1000,
   };
-  await store.write().set(connects, [state], connect).commit();
+  await store.write().set(connects, [hashSecret(state)], connect).commit();
   return await authorizationUrl(settings, connect, state);
 }
 
@@ -79,7 +82,7 @@ export async function findConnect(
   state: string,
   who: { readonly browser: string | undefined; readonly userId: string },
 ): Promise<Entry<ConnectRecord> | null> {
-  const entry = await services.store.get(connects, state);
+  const entry = await services.store.get(connects, hashSecret(state));
   if (entry === null || who.browser === undefined || entry.value.browserHash !== hashSecret(who.browser)) {
     return null;
   }
@@ -99,7 +102,7 @@ export async function redeemConnect(
   const usingUp = () => services.store.write().check(entry).delete(connects, ...entry.id);
   let response: URLSearchParams;
   try {
-    response = checkAuthorizationResponse(params, entry.value, entry.id[0]);
+    response = checkAuthorizationResponse(params, entry.value, params.get("state") ?? "");
   } catch (error) {
     // The server's own refusal ends this connect; a forged answer must not.
     if (error instanceof UpstreamError && error.kind === "denied") await usingUp().commit();

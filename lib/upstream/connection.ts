@@ -6,6 +6,7 @@ import type { Services } from "../services.ts";
 import type { Entry } from "../store/store.ts";
 import type { ConnectionRecord, ConnectRecord } from "../store/upstream_schema.ts";
 import { ConnectionRecords } from "./connection_records.ts";
+import { MAX_SCOPES } from "./challenge.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
 import { type Credential, credentialOf, STALE } from "./credential.ts";
 import { CONNECTION_TTL_MS, Refreshes } from "./refresh.ts";
@@ -77,18 +78,18 @@ export class Connections {
     if (value.dead) return STALE;
     if (value.accessToken !== rejected) return credentialOf(value);
     if (scope.every((each) => value.scope?.includes(each))) return null;
-    const missingScope = [...new Set([...value.missingScope ?? [], ...scope])];
+    const missingScope = [...new Set([...value.missingScope ?? [], ...scope])].slice(-MAX_SCOPES);
     if (missingScope.length !== value.missingScope?.length) {
       await this.#records.change(entry, { ...value, missingScope });
     }
     return { kind: "stale", missingScope: scope };
   }
 
-  /** What a new consent has to cover beside the usual: the former scopes with those that calls were found to need. */
-  async neededScope(owner: string): Promise<readonly string[] | null> {
+  /** What a new consent has to cover: the former scopes, and those that calls were found to need. */
+  async neededScope(owner: string): Promise<{ former: string[]; missing: string[] } | null> {
     const entry = await this.#records.current(owner);
     if (entry === null || entry.value.missingScope === null) return null;
-    return [...entry.value.scope ?? [], ...entry.value.missingScope];
+    return { former: entry.value.scope ?? [], missing: entry.value.missingScope };
   }
 
   /**

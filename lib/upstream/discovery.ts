@@ -8,7 +8,8 @@ import type { Clock } from "../runtime/clock.ts";
 import type { UpstreamServer } from "../store/upstream_schema.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
 import { probeChallenge } from "./challenge.ts";
-import { readServer } from "./server_metadata.ts";
+import { readDocument } from "./document.ts";
+import { type BrowserHosts, readServer } from "./server_metadata.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
 const FRESH_MS = 10 * 60_000;
@@ -29,11 +30,17 @@ export class Discovery {
   readonly #settings: ConnectionSettings;
   readonly #fetch: Fetch;
   readonly #clock: Clock;
+  readonly #hosts: BrowserHosts;
   #known: { readonly value: Discovered; readonly readAt: number } | null = null;
   #running: Promise<Discovered> | null = null;
 
   /** `fetch` must judge the addresses of everything that is not at the upstream's own origin. */
-  constructor(settings: ConnectionSettings, options: { readonly fetch: Fetch; readonly clock: Clock }) {
+  constructor(
+    settings: ConnectionSettings,
+    options: { readonly fetch: Fetch; readonly clock: Clock } & Omit<BrowserHosts, "home">,
+  ) {
+    const { allowLoopback, allowPrivateNetwork } = options;
+    this.#hosts = { home: new URL(settings.upstream).origin, allowLoopback, allowPrivateNetwork };
     this.#settings = settings;
     this.#fetch = options.fetch;
     this.#clock = options.clock;
@@ -117,9 +124,10 @@ export class Discovery {
   }
 
   async #readServer(response: Response, identifier: string): Promise<UpstreamServer> {
-    return readServer(await response.json().catch(() => null), {
+    return readServer(await readDocument(response), {
       issuer: this.#settings.overrides.issuer ?? identifier,
       assumePkce: this.#settings.overrides.assumePkce,
+      hosts: this.#hosts,
     });
   }
 
@@ -137,7 +145,7 @@ async function readResource(
   response: Response,
   expected: readonly string[],
 ): Promise<oauth.ResourceServer> {
-  const document: unknown = await response.json().catch(() => null);
+  const document = await readDocument(response);
   const resource = typeof document === "object" && document !== null && "resource" in document
     ? document.resource
     : null;

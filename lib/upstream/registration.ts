@@ -6,6 +6,7 @@ import { takeLease } from "../store/lease.ts";
 import type { Services } from "../services.ts";
 import { type UpstreamClient, upstreamClients, type UpstreamServer } from "../store/upstream_schema.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
+import { readDocument } from "./document.ts";
 import { requestOptions, serverOf, type TokenEndpointParts } from "./token_endpoint.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
@@ -79,9 +80,12 @@ async function requireSameIssuer(
     registeredAt: now,
     expiresAt: now + TTL_MS,
   });
-  if (known === null) write.absent(upstreamClients, settings.id, id);
-  else write.check(known);
-  if (!await write.commit()) throw new UpstreamError("unavailable", "registration_busy");
+  // A row that cannot be read still counts as somebody's, unless the operator has named the issuer.
+  if (known !== null) write.check(known);
+  else if (settings.overrides.issuer !== server.issuer) write.absent(upstreamClients, settings.id, id);
+  if (await write.commit()) return;
+  const winner = await store.get(upstreamClients, settings.id, id);
+  if (winner?.value.issuer !== server.issuer) throw new UpstreamError("refused", "issuer_unconfirmed");
 }
 
 function manualId(clientId: string): string {
@@ -169,7 +173,7 @@ async function register(
   if (answer.status !== 201 && answer.status !== 200) {
     throw new UpstreamError("refused", "registration_refused");
   }
-  return readRegistration(await answer.json().catch(() => null), { wanted, redirectUri });
+  return readRegistration(await readDocument(answer), { wanted, redirectUri });
 }
 
 /** A client as the server made it. */

@@ -1,5 +1,6 @@
 /** The upstream's authorization server metadata (RFC 8414), read with suspicion: its URLs will be shown to browsers and sent secrets. */
 import { z } from "zod";
+import { isLoopbackHost, isPrivateLiteral } from "../http/network_address.ts";
 import type { UpstreamServer } from "../store/upstream_schema.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
@@ -18,11 +19,23 @@ const document = z.object({
   client_id_metadata_document_supported: z.boolean().optional().catch(undefined),
 });
 
+/** Which hosts a browser may be sent to, beside public ones. */
+export interface BrowserHosts {
+  /** Origin of the upstream, for which the operator stands. */
+  readonly home: string;
+  readonly allowLoopback: boolean;
+  readonly allowPrivateNetwork: boolean;
+}
+
+/** What a metadata document has to agree with. */
+export interface ExpectedServer {
+  readonly issuer: string;
+  readonly assumePkce: boolean;
+  readonly hosts: BrowserHosts;
+}
+
 /** Checks a metadata document. @throws {UpstreamError} `refused` */
-export function readServer(
-  json: unknown,
-  expected: { readonly issuer: string; readonly assumePkce: boolean },
-): UpstreamServer {
+export function readServer(json: unknown, expected: ExpectedServer): UpstreamServer {
   const parsed = document.safeParse(json);
   if (!parsed.success) throw new UpstreamError("refused", "server_metadata_malformed");
   const { data } = parsed;
@@ -32,7 +45,7 @@ export function readServer(
   }
   return {
     issuer: data.issuer,
-    authorizationEndpoint: endpoint(data.authorization_endpoint, data.issuer),
+    authorizationEndpoint: browserEndpoint(data.authorization_endpoint, data.issuer, expected.hosts),
     tokenEndpoint: endpoint(data.token_endpoint, data.issuer),
     registrationEndpoint: optionalEndpoint(data.registration_endpoint, data.issuer),
     revocationEndpoint: optionalEndpoint(data.revocation_endpoint, data.issuer),
@@ -55,6 +68,19 @@ function endpoint(text: string, issuer: string): string {
     throw new UpstreamError("refused", "endpoint_refused");
   }
   return url.href;
+}
+
+/**
+ * An address that a browser will be sent to. What we fetch ourselves is judged when it is resolved; a browser resolves by itself, in the
+ * user's network, so that only what the address itself tells can be judged.
+ */
+function browserEndpoint(text: string, issuer: string, hosts: BrowserHosts): string {
+  const href = endpoint(text, issuer);
+  const { origin, hostname } = new URL(href);
+  const allowed = origin === hosts.home || !isPrivateLiteral(hostname) ||
+    (isLoopbackHost(hostname) ? hosts.allowLoopback : hosts.allowPrivateNetwork);
+  if (!allowed) throw new UpstreamError("refused", "endpoint_refused");
+  return href;
 }
 
 function optionalEndpoint(text: string | undefined, issuer: string): string | null {

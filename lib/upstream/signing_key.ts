@@ -15,7 +15,10 @@ export interface SigningKey {
   readonly publicJwk: Readonly<Record<string, unknown>>;
 }
 
-/** Reads the key, or makes it; of several processes that start at once all end up with the same. */
+/**
+ * Reads the key, or makes it; of several processes that start at once all end up with the same. A row that cannot be read, or has
+ * expired, is replaced: upstreams fetch our key set anew when they meet a key that they do not know.
+ */
 export async function signingKey(
   services: Pick<Services, "store" | "clock" | "random">,
 ): Promise<SigningKey> {
@@ -33,7 +36,11 @@ export async function signingKey(
   if (await store.write().absent(signingKeys, "current").set(signingKeys, ["current"], record).commit()) {
     return await imported(record);
   }
-  return await signingKey(services);
+  // Another process was faster, or what is there is of no use to anybody.
+  const winner = await store.get(signingKeys, "current");
+  if (winner !== null) return await imported(winner.value);
+  await store.write().set(signingKeys, ["current"], record).commit();
+  return await imported(record);
 }
 
 async function imported(

@@ -1,6 +1,7 @@
 /** The connect page: which server wants to be connected, in whose name, and the one button. */
 
 import { html } from "@hono/hono/html";
+import { addedScopesFact } from "./added_scopes.ts";
 import { displayAddress, displayText } from "./display_text.ts";
 import { type FrameProps, notice, page } from "./layout.ts";
 
@@ -16,6 +17,8 @@ export interface ConnectPageProps extends FrameProps {
   readonly host: string;
   /** Whether everybody will use this one connection. */
   readonly shared: boolean;
+  /** What it asks for beside what the user has allowed there already. */
+  readonly addedScopes?: readonly string[];
   readonly user: { readonly name: string; readonly detail: string | null };
 }
 
@@ -33,6 +36,7 @@ export function connectPage(props: ConnectPageProps): Promise<string> {
         : null}
       <dl class="facts">
         <div><dt>Server</dt><dd><code class="host">${displayAddress(props.host)}</code></dd></div>
+        ${addedScopesFact(props.addedScopes ?? [])}
         <div><dt>Signed in here as</dt><dd><b><bdi>${displayText(props.user.name, 80)}</bdi></b></dd></div>
       </dl>
       <div class="actions"><button class="button primary" name="decision" value="connect">Connect ${name}</button></div>

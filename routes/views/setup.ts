@@ -1,6 +1,7 @@
 /** The consent page: who asks, for what, in whose name, and where the answer goes (MCP security best practices). */
 
 import { html } from "@hono/hono/html";
+import { addedScopesFact } from "./added_scopes.ts";
 import { displayAddress, displayText } from "./display_text.ts";
 import { type FrameProps, type Html, notice, page } from "./layout.ts";
 
@@ -43,6 +44,8 @@ export interface SetupPageProps extends FrameProps {
     readonly displayName: string;
     readonly connected: boolean;
     readonly account: string | null;
+    /** What it asks for beside what the user has allowed there already. */
+    readonly addedScopes?: readonly string[];
   } | null;
   readonly scopes: readonly { readonly name: string; readonly meaning: string }[];
   readonly error: string | null;
@@ -116,6 +119,7 @@ function facts(props: SetupPageProps, app: string): Html {
       ${props.route ? fact("May use", routeFact(props.route)) : null}
       ${props.scopes.length > 0 ? fact("Permission", scopesFact(props.scopes)) : null}
       ${props.upstream ? fact("Account there", upstreamFact(props.upstream)) : null}
+      ${addedScopesFact(props.upstream?.addedScopes ?? [])}
       ${fact("Signed in here as", userFact(props.user))}
     </dl>
   `;

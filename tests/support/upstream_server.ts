@@ -25,6 +25,8 @@ export interface UpstreamScript {
   response: Readonly<Record<string, string | null>>;
   /** `scope` of the challenge. */
   challengeScope: string | null;
+  /** Answers instead of any endpoint, the MCP endpoint too, unless it returns `null`. */
+  answer: ((request: ServerRequest) => Response | Promise<Response> | null) | null;
   /** Answers instead of the token endpoint, unless it returns `null`. */
   token: ((form: URLSearchParams) => Response | Promise<Response | null> | null) | null;
   /** Answers instead of the MCP endpoint, for a token that is good, unless it returns `null`. */
@@ -91,6 +93,7 @@ export function startUpstream(clock: Clock, changes: Partial<UpstreamScript> = {
     resourceMetadata: {},
     response: {},
     challengeScope: null,
+    answer: null,
     token: null,
     mcp: null,
     ...changes,
@@ -112,9 +115,12 @@ export function startUpstream(clock: Clock, changes: Partial<UpstreamScript> = {
     async (request): Promise<Response> => {
       const url = new URL(request.url);
       const body = await request.text();
-      if (url.pathname === "/mcp") return await mcp(request, body);
       const params = request.method === "POST" ? new URLSearchParams(body) : url.searchParams;
-      state.requests.push({ path: url.pathname, params, headers: request.headers, body });
+      const asked: ServerRequest = { path: url.pathname, params, headers: request.headers, body };
+      if (url.pathname !== "/mcp") state.requests.push(asked);
+      const bent = await script.answer?.(asked);
+      if (bent) return bent;
+      if (url.pathname === "/mcp") return await mcp(request, body);
       switch (url.pathname) {
         case "/.well-known/oauth-protected-resource/mcp":
           return Response.json(
@@ -193,7 +199,8 @@ export function startUpstream(clock: Clock, changes: Partial<UpstreamScript> = {
     ) {
       return Response.json({ error: "invalid_client" }, { status: 401 });
     }
-    const grant = form.get("grant_type") === "refresh_token" ? byRefreshToken(form) : byCode(form);
+    const given = form.get("refresh_token");
+    const grant = given === null ? byCode(form) : state.refreshTokens.get(given);
     if (grant === undefined || grant.clientId !== clientId || grant.resource !== form.get("resource")) {
       return Response.json({ error: "invalid_grant" }, { status: 400 });
     }
@@ -203,7 +210,6 @@ export function startUpstream(clock: Clock, changes: Partial<UpstreamScript> = {
       ...grant,
       expiresAt: lifetime === null ? Infinity : clock.now() + lifetime * 1000,
     });
-    const given = form.get("refresh_token");
     const renew = script.refreshTokens && (given === null || script.rotate);
     const refreshToken = renew ? next("upstream-refresh") : undefined;
     if (refreshToken !== undefined) {
@@ -217,10 +223,6 @@ export function startUpstream(clock: Clock, changes: Partial<UpstreamScript> = {
       ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
       ...(grant.scope.length === 0 ? {} : { scope: grant.scope.join(" ") }),
     });
-  }
-
-  function byRefreshToken(form: URLSearchParams): Grant | undefined {
-    return state.refreshTokens.get(form.get("refresh_token") ?? "");
   }
 
   function byCode(form: URLSearchParams): Grant | undefined {

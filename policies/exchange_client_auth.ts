@@ -3,7 +3,7 @@ import { createPrivateKey, type KeyObject } from "node:crypto";
 import { z } from "zod";
 import type { ConfigPath } from "../lib/gateway/config_error.ts";
 import type { CompileContext } from "../lib/gateway/definition.ts";
-import type { ExchangeClientAuth } from "../lib/gateway/gateway.ts";
+import type { ExchangeClientAuth } from "../lib/upstream/connection_settings.ts";
 import {
   type BrokenRule,
   choice,

@@ -3,13 +3,13 @@ import type { z } from "zod";
 import type { ConfigPath } from "../lib/gateway/config_error.ts";
 import {
   type CompileContext,
-  type ConnectionSettings,
   type CredentialPolicy,
   define,
   type DefinitionSpec,
+  type PolicyConnection,
   type RoutePolicyPart,
 } from "../lib/gateway/definition.ts";
-import type { ClientRegistration, IdJagExchange } from "../lib/gateway/gateway.ts";
+import type { ClientRegistration, IdJagExchange } from "../lib/upstream/connection_settings.ts";
 import type { Text } from "../lib/gateway/options.ts";
 import { compileClientAuth, type ExchangeClientAuthOptions } from "./exchange_client_auth.ts";
 import { tokenExchangeSchema } from "./token_exchange_options.ts";
@@ -114,7 +114,7 @@ export function tokenExchange(options: TokenExchangeOptions): CredentialPolicy {
   return define("credential", spec, options);
 }
 
-function settings(options: Output, context: CompileContext): ConnectionSettings {
+function settings(options: Output, context: CompileContext): PolicyConnection {
   const { overrides } = options;
   const scopes = scopesOf(options, context);
   checkLoopback(options.protectedResourceMetadataUrl, context, ["protectedResourceMetadataUrl"]);
@@ -151,7 +151,7 @@ function registration(options: Output["clientRegistration"]): ClientRegistration
 }
 
 /** What is asked for, and how it is written. */
-type Scopes = Pick<ConnectionSettings, "scopes" | "scopeDelimiter">;
+type Scopes = Pick<PolicyConnection, "scopes" | "scopeDelimiter">;
 
 function exchange(
   options: NonNullable<Output["idJag"]>,

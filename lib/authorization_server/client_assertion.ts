@@ -10,7 +10,7 @@ import {
   type JWTVerifyGetKey,
 } from "jose";
 import { hashSecret } from "../crypto/secret_token.ts";
-import { type Fetch, OutboundError } from "../http/outbound_fetch.ts";
+import { type Fetch, libraryFetch, OutboundError } from "../http/outbound_fetch.ts";
 import { CLIENT_ASSERTION_ALGS } from "../oauth/authorization_server_metadata.ts";
 import { OAuthError } from "../oauth/errors.ts";
 import type { Services } from "../services.ts";
@@ -58,8 +58,7 @@ export class ClientKeys {
       cooldownDuration: 30_000,
       [jwksCache]: last,
       [customFetch]: async (url, init) => {
-        // jose hands over a string and its own init; the types only differ in breadth.
-        const response = await this.#fetch(url, init as RequestInit);
+        const response = await libraryFetch(this.#fetch)(url, init);
         if (response.status !== 200) throw new OutboundError("The key set cannot be had.");
         return response;
       },

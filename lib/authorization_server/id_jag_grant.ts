@@ -1,9 +1,9 @@
 /** The JWT bearer grant with an ID-JAG (RFC 7523, Enterprise-Managed Authorization): the company's identity provider vouches for the user. */
 import { createRemoteJWKSet, customFetch, decodeJwt, jwtVerify, type JWTVerifyGetKey } from "jose";
 import { createIdentifier, hashSecret } from "../crypto/secret_token.ts";
-import type { Fetch } from "../http/outbound_fetch.ts";
+import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import { OAuthError } from "../oauth/errors.ts";
-import { ID_JAG_TYPE, type IdJagClaims, readIdJagClaims } from "../oauth/id_jag.ts";
+import { ID_JAG_TYPE, type IdJagClaims, readIdJagClaims, type TrustedIssuer } from "../oauth/id_jag.ts";
 import { canonicalResource } from "../oauth/resource_indicator.ts";
 import { ASYMMETRIC_ALGORITHMS } from "../oauth/signature_algorithms.ts";
 import { parseScope, SCOPE } from "../oauth/scope.ts";
@@ -14,14 +14,6 @@ import type { Client } from "./client.ts";
 import { issuePair, type TokenLifetimes, type TokenPair } from "./token_pair.ts";
 
 const MAX_ASSERTION_LENGTH = 16_384;
-/** An issuer whose assertions count. */
-export interface TrustedIssuer {
-  readonly issuer: string;
-  readonly jwksUrl: string;
-  /** `null`: any client of ours. */
-  readonly expectedClientIds: readonly string[] | null;
-  readonly subjectMapping: "issuer-subject" | "email";
-}
 
 /** An assertion that was verified, and who vouches for it. */
 export interface VerifiedIdJag {
@@ -38,8 +30,7 @@ export class IdJagVerifier {
       settings,
       keys: createRemoteJWKSet(new URL(settings.jwksUrl), {
         cooldownDuration: 30_000,
-        // jose hands over a string and its own init; the types only differ in breadth.
-        [customFetch]: (url, init) => fetch(url, init as RequestInit),
+        [customFetch]: libraryFetch(fetch),
       }),
     }));
   }

@@ -3,13 +3,14 @@ import { isLoopbackHost } from "../http/network_address.ts";
 import { parseHttpUri } from "../oauth/http_uri.ts";
 import type { Compilation } from "./compilation.ts";
 import { maskUrl } from "./config_error.ts";
-import { type CompileContext, type ConnectionSettings, Definition } from "./definition.ts";
-import type { Connection, ConnectionOverrides, Gateway, OAuthSettings, Route } from "./gateway.ts";
+import { type CompileContext, Definition, type PolicyConnection } from "./definition.ts";
+import type { ConnectionOverrides } from "../upstream/connection_settings.ts";
+import type { Connection, Gateway, OAuthSettings, Route } from "./gateway.ts";
 
 /** Adds the route's upstream to a connection. `context` is the route's; `index` is where the policy stands on it. */
 export function connectTo(
   upstream: string,
-  settings: ConnectionSettings,
+  settings: PolicyConnection,
   { context, index }: { context: CompileContext; index: number },
 ): Connection {
   const { hostname, protocol } = new URL(upstream);

@@ -145,7 +145,7 @@ function frozenCopy(value: unknown, depth: number): unknown {
 }
 
 /** A connection as its policy alone describes it; the route adds its upstream. */
-export type ConnectionSettings = Omit<Connection, "upstream">;
+export type PolicyConnection = Omit<Connection, "upstream">;
 
 /**
  * What a credential policy contributes.
@@ -154,7 +154,7 @@ export type ConnectionSettings = Omit<Connection, "upstream">;
  */
 export type PolicyCredential =
   | Exclude<UpstreamCredential, { readonly kind: "tokenExchange" }>
-  | { readonly kind: "tokenExchange"; readonly settings: ConnectionSettings };
+  | { readonly kind: "tokenExchange"; readonly settings: PolicyConnection };
 
 /**
  * What one route policy contributes to its route.

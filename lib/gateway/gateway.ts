@@ -1,6 +1,12 @@
-/** The compiled configuration: what `compileGateway` makes of a `gateway.config.ts`. Nothing in it is optional. */
+/**
+ * The compiled configuration: what `compileGateway` makes of a `gateway.config.ts`. Nothing in it is optional. What a domain alone needs to
+ * know is declared there, as its settings.
+ */
 import type { PublicUrlSetting } from "../http/public_url.ts";
+import type { OidcSettings } from "../login/oidc_settings.ts";
+import type { TrustedIssuer } from "../oauth/id_jag.ts";
 import type { Secret } from "../runtime/secret.ts";
+import type { ConnectionSettings } from "../upstream/connection_settings.ts";
 
 /** `development` is `deno task dev` (`main.ts --dev`); everything else is `production`. */
 export type Mode = "development" | "production";
@@ -100,54 +106,13 @@ export interface LocalLogin {
 }
 
 /** `mcpOAuth` and its wrappers: an OpenID Connect provider. */
-export interface OidcLogin {
+export interface OidcLogin extends OidcSettings {
   readonly kind: "oidc";
-  readonly issuer: string;
-  readonly jwksUrl: string;
-  /** The ID-token audience: `oidc.audience`, else the client id. */
-  readonly idTokenAudience: string;
-  readonly authorizationUrl: string;
-  readonly tokenUrl: string;
-  readonly clientId: string;
-  readonly clientSecret: Secret;
-  readonly scope: string;
-  /** The extra `audience` parameter of the authorization request. */
-  readonly audience: string | null;
-  readonly pkce: "S256" | "none";
-  readonly remoteTimeoutMs: number;
-  /** Further parameters that the provider wants in every authorization request. */
-  readonly authorizationParameters: readonly (readonly [name: string, value: string])[];
-  /** How the gateway authenticates at the token endpoint; `null`: as the provider's metadata says, else by Basic. */
-  readonly tokenEndpointAuthMethod: "client_secret_basic" | "client_secret_post" | null;
-  readonly identitySource: IdentitySource;
 }
-
-/**
- * What proves who signed in.
- *
- * `access_token`: the provider sends no ID token, but its access token is a JWT that the keys at `jwksUrl` verify. It
- * has no nonce and need not have an audience, so the code must be bound to the browser by PKCE and state, and the keys must be this client's own.
- */
-export type IdentitySource =
-  | { readonly kind: "id_token" }
-  | {
-    readonly kind: "access_token";
-    /** Every `iss` that counts; the user's identity is under the login's own `issuer` all the same. */
-    readonly issuers: readonly string[];
-  };
 
 /** Which ID-JAG issuers the token endpoint trusts. */
 export interface IdJagSettings {
-  readonly trustedIssuers: readonly IdJagIssuer[];
-}
-
-/** One trusted ID-JAG issuer. */
-export interface IdJagIssuer {
-  readonly issuer: string;
-  readonly jwksUrl: string;
-  /** `null`: any client of ours. */
-  readonly expectedClientIds: readonly string[] | null;
-  readonly subjectMapping: "issuer-subject" | "email";
+  readonly trustedIssuers: readonly TrustedIssuer[];
 }
 
 /**
@@ -197,82 +162,6 @@ export type UpstreamCredential =
   | { readonly kind: "tokenExchange"; readonly connection: Connection };
 
 /** One `tokenExchange`: an upstream that the gateway is an OAuth client of. Routes with the same value share it. */
-export interface Connection {
-  /** Names the connection in URLs, keys and events; stable. */
-  readonly id: string;
-  readonly displayName: string;
+export interface Connection extends ConnectionSettings {
   readonly summary: string | null;
-  readonly authMode: "user-oauth" | "shared-oauth" | "id-jag";
-  /** Absolute URL of the upstream MCP server: the `upstream` of every route that uses this connection. */
-  readonly upstream: string;
-  /** Explicit scopes; empty: as the upstream says. */
-  readonly scopes: readonly string[];
-  readonly scopeDelimiter: string;
-  /** `null`: unset, `consent` is added when `offline_access` is asked; `false`: never sent. */
-  readonly prompt: "none" | "login" | "consent" | "select_account" | false | null;
-  readonly clientRegistration: ClientRegistration;
-  /** `null`: found by the upstream's challenge, else at the well-known places. */
-  readonly protectedResourceMetadataUrl: string | null;
-  readonly overrides: ConnectionOverrides;
-  /** Only with `authMode: "id-jag"`. */
-  readonly idJag: IdJagExchange | null;
 }
-
-/** How the gateway becomes a client of the upstream's authorization server. */
-export type ClientRegistration =
-  /** Our client id metadata document if the server takes it and we are on public https, else dynamic registration. */
-  | { readonly mode: "auto" }
-  | {
-    readonly mode: "manual";
-    readonly clientId: string;
-    readonly clientSecret: Secret | null;
-    /** `null`: as the server's metadata says. */
-    readonly tokenEndpointAuthMethod: ClientAuthMethodName | null;
-  };
-
-/** How a client authenticates at a token endpoint. */
-export type ClientAuthMethodName = "client_secret_basic" | "client_secret_post" | "none" | "private_key_jwt";
-
-/** Named exceptions for upstreams that break a rule; each is logged at startup. */
-export interface ConnectionOverrides {
-  /** The issuer that the metadata really names. */
-  readonly issuer: string | null;
-  /** The `resource` that the protected resource metadata names: a parent path of the upstream's. */
-  readonly resource: string | null;
-  /** Go on although the metadata does not say that S256 is supported. */
-  readonly assumePkce: boolean;
-  /** Never send `resource`. */
-  readonly omitResource: boolean;
-}
-
-/** Cross-app access: an identity assertion is exchanged at the identity provider, and its ID-JAG at the upstream's authorization server. */
-export interface IdJagExchange {
-  readonly scopes: readonly string[];
-  readonly scopeDelimiter: string;
-  readonly idp: { readonly tokenUrl: string; readonly clientAuth: ExchangeClientAuth };
-  readonly resourceAs: {
-    readonly tokenUrl: string;
-    readonly audience: string;
-    readonly resource: string | null;
-    readonly clientAuth: ExchangeClientAuth;
-  };
-}
-
-/** Client authentication of an exchange. */
-export type ExchangeClientAuth =
-  | {
-    readonly method: "client_secret_post" | "client_secret_basic";
-    readonly clientId: string;
-    readonly clientSecret: Secret;
-  }
-  | {
-    readonly method: "private_key_jwt";
-    readonly clientId: string;
-    /** PKCS#8. */
-    readonly privateKeyPem: Secret;
-    readonly algorithm: string;
-    readonly keyId: string | null;
-    /** `null`: the token URL. */
-    readonly audience: string | null;
-    readonly expiresInSeconds: number;
-  };

@@ -19,6 +19,11 @@ export class OutboundError extends Error {
 /** `fetch`, as libraries take it. */
 export type Fetch = (input: string, init?: RequestInit) => Promise<Response>;
 
+/** `send` as jose and oauth4webapi take it: they hand over a string and a plain init, and their types only differ in breadth. */
+export function libraryFetch(send: Fetch): (url: string, init: unknown) => Promise<Response> {
+  return (url, init) => send(url, init as RequestInit);
+}
+
 /**
  * A `fetch` for URLs that the operator wrote into the configuration: their addresses are not judged.
  * The body has been read when the promise resolves. @throws {OutboundError} @throws {DOMException} `TimeoutError`

@@ -7,7 +7,7 @@ import {
   jwtVerify,
   type JWTVerifyGetKey,
 } from "jose";
-import type { Fetch } from "../http/outbound_fetch.ts";
+import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import { ASYMMETRIC_ALGORITHMS } from "../oauth/signature_algorithms.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Identity } from "./identity.ts";
@@ -66,8 +66,7 @@ export function providerKeys(
     timeoutDuration: options.timeoutMs,
     // jose's own cool-down begins with the first fetch, and would refuse the first users after a change of keys.
     cooldownDuration: Infinity,
-    // jose hands over a string and its own init; the types only differ in breadth.
-    [customFetch]: (url, init) => options.fetch(url, init as RequestInit),
+    [customFetch]: libraryFetch(options.fetch),
   });
   let askAgainAt = Number.NEGATIVE_INFINITY;
   return async (header, token) => {

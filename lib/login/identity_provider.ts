@@ -14,7 +14,8 @@ import {
   verifyIdToken,
   verifySignedClaims,
 } from "./id_token.ts";
-import { LoginError, type OidcSettings } from "./login_error.ts";
+import { LoginError } from "./login_error.ts";
+import type { OidcSettings } from "./oidc_settings.ts";
 import { clientOf, ProviderTokenEndpoint, serverOf } from "./provider_token_endpoint.ts";
 import { ProviderMetadataSource } from "./provider_metadata.ts";
 

@@ -1,30 +1,4 @@
-/** What a provider is to the login, and why a login ended without a user. */
-import type { Secret } from "../runtime/secret.ts";
-
-/** The provider, as the configuration describes it. */
-export interface OidcSettings {
-  readonly issuer: string;
-  readonly jwksUrl: string;
-  readonly idTokenAudience: string;
-  readonly authorizationUrl: string;
-  readonly tokenUrl: string;
-  readonly clientId: string;
-  readonly clientSecret: Secret;
-  readonly scope: string;
-  readonly audience: string | null;
-  readonly pkce: "S256" | "none";
-  /** For each answer of the provider, in milliseconds. */
-  readonly remoteTimeoutMs: number;
-  /** Further parameters of every authorization request. */
-  readonly authorizationParameters: readonly (readonly [name: string, value: string])[];
-  /** `null`: as the provider's metadata says, else by Basic. */
-  readonly tokenEndpointAuthMethod: "client_secret_basic" | "client_secret_post" | null;
-  /** What proves who signed in. */
-  readonly identitySource: { readonly kind: "id_token" } | {
-    readonly kind: "access_token";
-    readonly issuers: readonly string[];
-  };
-}
+/** Why a login ended without a user. */
 
 /** Why nobody signed in. */
 export type LoginFailureKind =

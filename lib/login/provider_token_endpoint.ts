@@ -1,7 +1,8 @@
 /** Requests to the identity provider's token endpoint, by oauth4webapi; what the answers mean is decided elsewhere. */
 import * as oauth from "@panva/oauth4webapi";
-import type { Fetch } from "../http/outbound_fetch.ts";
-import { LoginError, type OidcSettings } from "./login_error.ts";
+import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
+import { LoginError } from "./login_error.ts";
+import type { OidcSettings } from "./oidc_settings.ts";
 import type { ProviderMetadataSource } from "./provider_metadata.ts";
 
 /** The token endpoint of one provider. */
@@ -73,8 +74,7 @@ export class ProviderTokenEndpoint {
 
   #options() {
     return {
-      // oauth4webapi passes a string and a plain init; the types only differ in breadth.
-      [oauth.customFetch]: (url: string, init: unknown) => this.#fetch(url, init as RequestInit),
+      [oauth.customFetch]: libraryFetch(this.#fetch),
       [oauth.allowInsecureRequests]: this.#settings.tokenUrl.startsWith("http:"),
     };
   }

@@ -2,6 +2,15 @@
 import { OAuthError } from "./errors.ts";
 import { canonicalResource } from "./resource_indicator.ts";
 
+/** An issuer whose assertions count, as the configuration names it. */
+export interface TrustedIssuer {
+  readonly issuer: string;
+  readonly jwksUrl: string;
+  /** `null`: any client of ours. */
+  readonly expectedClientIds: readonly string[] | null;
+  readonly subjectMapping: "issuer-subject" | "email";
+}
+
 /** `typ` of the JWT's header. */
 export const ID_JAG_TYPE = "oauth-id-jag+jwt";
 

@@ -1,31 +1,85 @@
-/** A connection as the configuration describes it, as far as the upstream OAuth client needs to know. */
+/** A connection as the configuration describes it, and what follows from that. */
 import type { Secret } from "../runtime/secret.ts";
-import type { UpstreamClient } from "../store/upstream_schema.ts";
 
 /** One upstream that the gateway is an OAuth client of. */
 export interface ConnectionSettings {
+  /** Names the connection in URLs, keys and events; stable. */
   readonly id: string;
   readonly displayName: string;
   readonly authMode: "user-oauth" | "shared-oauth" | "id-jag";
-  /** Absolute URL of the upstream MCP server. */
+  /** Absolute URL of the upstream MCP server: the `upstream` of every route that uses this connection. */
   readonly upstream: string;
+  /** Explicit scopes; empty: as the upstream says. */
   readonly scopes: readonly string[];
   readonly scopeDelimiter: string;
+  /** `null`: unset, `consent` is added when `offline_access` is asked; `false`: never sent. */
   readonly prompt: "none" | "login" | "consent" | "select_account" | false | null;
-  readonly clientRegistration: { readonly mode: "auto" } | {
+  readonly clientRegistration: ClientRegistration;
+  /** `null`: found by the upstream's challenge, else at the well-known places. */
+  readonly protectedResourceMetadataUrl: string | null;
+  readonly overrides: ConnectionOverrides;
+  /** Only with `authMode: "id-jag"`. */
+  readonly idJag: IdJagExchange | null;
+}
+
+/** How the gateway becomes a client of the upstream's authorization server. */
+export type ClientRegistration =
+  /** Our client id metadata document if the server takes it and we are on public https, else dynamic registration. */
+  | { readonly mode: "auto" }
+  | {
     readonly mode: "manual";
     readonly clientId: string;
     readonly clientSecret: Secret | null;
-    readonly tokenEndpointAuthMethod: UpstreamClient["authMethod"] | null;
+    /** `null`: as the server's metadata says. */
+    readonly tokenEndpointAuthMethod: ClientAuthMethodName | null;
   };
-  readonly protectedResourceMetadataUrl: string | null;
-  readonly overrides: {
-    readonly issuer: string | null;
+
+/** How a client authenticates at a token endpoint. */
+export type ClientAuthMethodName = "client_secret_basic" | "client_secret_post" | "none" | "private_key_jwt";
+
+/** Named exceptions for upstreams that break a rule; each is logged at startup. */
+export interface ConnectionOverrides {
+  /** The issuer that the metadata really names. */
+  readonly issuer: string | null;
+  /** The `resource` that the protected resource metadata names: a parent path of the upstream's. */
+  readonly resource: string | null;
+  /** Go on although the metadata does not say that S256 is supported. */
+  readonly assumePkce: boolean;
+  /** Never send `resource`. */
+  readonly omitResource: boolean;
+}
+
+/** Cross-app access: an identity assertion is exchanged at the identity provider, and its ID-JAG at the upstream's authorization server. */
+export interface IdJagExchange {
+  readonly scopes: readonly string[];
+  readonly scopeDelimiter: string;
+  readonly idp: { readonly tokenUrl: string; readonly clientAuth: ExchangeClientAuth };
+  readonly resourceAs: {
+    readonly tokenUrl: string;
+    readonly audience: string;
     readonly resource: string | null;
-    readonly assumePkce: boolean;
-    readonly omitResource: boolean;
+    readonly clientAuth: ExchangeClientAuth;
   };
 }
+
+/** Client authentication of an exchange. */
+export type ExchangeClientAuth =
+  | {
+    readonly method: "client_secret_post" | "client_secret_basic";
+    readonly clientId: string;
+    readonly clientSecret: Secret;
+  }
+  | {
+    readonly method: "private_key_jwt";
+    readonly clientId: string;
+    /** PKCS#8. */
+    readonly privateKeyPem: Secret;
+    readonly algorithm: string;
+    readonly keyId: string | null;
+    /** `null`: the token URL. */
+    readonly audience: string | null;
+    readonly expiresInSeconds: number;
+  };
 
 /** The owner of a shared connection; no user's id has an `@`. */
 export const SHARED_OWNER = "@shared";

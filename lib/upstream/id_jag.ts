@@ -4,9 +4,9 @@
  */
 import * as oauth from "@panva/oauth4webapi";
 import { importPKCS8 } from "jose";
-import type { Fetch } from "../http/outbound_fetch.ts";
+import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { Secret } from "../runtime/secret.ts";
+import type { ExchangeClientAuth, IdJagExchange } from "./connection_settings.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
 const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -18,36 +18,6 @@ const MARGIN_MS = 30_000;
 const DEFAULT_LIFETIME_SECONDS = 300;
 const MAX_CACHED = 20_000;
 const TOKEN = /^[\x21-\x7e]{1,16384}$/;
-
-/** Client authentication of one of the two exchanges. */
-export type ExchangeClientAuth =
-  | {
-    readonly method: "client_secret_post" | "client_secret_basic";
-    readonly clientId: string;
-    readonly clientSecret: Secret;
-  }
-  | {
-    readonly method: "private_key_jwt";
-    readonly clientId: string;
-    readonly privateKeyPem: Secret;
-    readonly algorithm: string;
-    readonly keyId: string | null;
-    readonly audience: string | null;
-    readonly expiresInSeconds: number;
-  };
-
-/** Where and as whom the two exchanges are made. */
-export interface IdJagExchange {
-  readonly scopes: readonly string[];
-  readonly scopeDelimiter: string;
-  readonly idp: { readonly tokenUrl: string; readonly clientAuth: ExchangeClientAuth };
-  readonly resourceAs: {
-    readonly tokenUrl: string;
-    readonly audience: string;
-    readonly resource: string | null;
-    readonly clientAuth: ExchangeClientAuth;
-  };
-}
 
 /** Access tokens of all users at one upstream, kept in memory until they expire. One per connection and process. */
 export class IdJagTokens {
@@ -124,8 +94,7 @@ export class IdJagTokens {
         grantType,
         parameters,
         {
-          // oauth4webapi passes a string and a plain init; the types only differ in breadth.
-          [oauth.customFetch]: (url, init) => this.#fetch(url, init as RequestInit),
+          [oauth.customFetch]: libraryFetch(this.#fetch),
           [oauth.allowInsecureRequests]: at.tokenUrl.startsWith("http:"),
         },
       );

@@ -1,6 +1,6 @@
 /** Requests to the upstream's token endpoint, and what its answers are worth (RFC 6749 §4.1.3, §6; RFC 8707). */
 import * as oauth from "@panva/oauth4webapi";
-import type { Fetch } from "../http/outbound_fetch.ts";
+import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import type { ConnectRecord, UpstreamClient, UpstreamServer } from "../store/upstream_schema.ts";
 import type { SigningKey } from "./signing_key.ts";
 import { UpstreamError } from "./upstream_error.ts";
@@ -137,8 +137,7 @@ export function serverOf(server: UpstreamServer): oauth.AuthorizationServer {
 /** Options of every oauth4webapi request to this server. */
 export function requestOptions(parts: Pick<TokenEndpointParts, "fetch">, server: UpstreamServer) {
   return {
-    // oauth4webapi passes a string and a plain init; the types only differ in breadth.
-    [oauth.customFetch]: (url: string, init: unknown) => parts.fetch(url, init as RequestInit),
+    [oauth.customFetch]: libraryFetch(parts.fetch),
     // Metadata with plain http is refused beforehand, off loopback.
     [oauth.allowInsecureRequests]: server.tokenEndpoint.startsWith("http:"),
   };

@@ -1,7 +1,8 @@
 /** The gateway as a relying party, below the router: its request, what it believes of an answer, and how it fails. */
 import assert from "node:assert/strict";
 import { IdentityProvider } from "../../../lib/login/identity_provider.ts";
-import { LoginError, type OidcSettings } from "../../../lib/login/login_error.ts";
+import { LoginError } from "../../../lib/login/login_error.ts";
+import type { OidcSettings } from "../../../lib/login/oidc_settings.ts";
 import { Secret } from "../../../lib/runtime/secret.ts";
 import type { LoginRecord } from "../../../lib/store/schema.ts";
 import { FakeClock } from "../../support/fake_clock.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { env } from "../../../lib/gateway/env.ts";
-import type { IdJagExchange } from "../../../lib/gateway/gateway.ts";
+import type { IdJagExchange } from "../../../lib/upstream/connection_settings.ts";
 import { tokenExchange } from "../../../policies/token_exchange.ts";
 import {
   compile,

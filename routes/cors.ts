@@ -17,7 +17,7 @@ const MCP_REQUEST_HEADERS = [
   "Last-Event-ID",
 ];
 const MCP_EXPOSED_HEADERS =
-  "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, X-Request-Id";
+  "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, X-Request-Id, Sallyport-Connect";
 
 /** Middleware of metadata and of the token, register and revoke endpoints: open to all, without credentials. */
 export function openToEveryOrigin(

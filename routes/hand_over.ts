@@ -2,7 +2,7 @@
 import type { Route } from "../lib/gateway/gateway.ts";
 import { endable } from "../lib/mcp/event_stream.ts";
 import { responseHeaders } from "../lib/mcp/headers.ts";
-import { JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
+import { isModern, JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
 import { bindSessionId } from "../lib/mcp/session_id.ts";
 import type { Invocation } from "./invocation.ts";
 import { type Admitted, type Endpoint, judge } from "./mcp_exchange.ts";
@@ -32,7 +32,8 @@ export async function handOver(
   }
   const headers = responseHeaders(answer.headers);
   const upstreamId = answer.headers.get("mcp-session-id");
-  if (upstreamId !== null) {
+  // 2026-07-28 has no sessions, whatever the upstream says.
+  if (upstreamId !== null && !isModern(message)) {
     const sessionId = bindSessionId(
       endpoint.deployment.services.keyRing,
       upstreamId,
@@ -64,7 +65,7 @@ async function watchStream(
   if (!streams.hasRoomFor(verdict.userId)) {
     end();
     throw new JsonRpcError(
-      JSON_RPC_CODES.upstreamUnavailable,
+      JSON_RPC_CODES.tooMany,
       "Too many streams are open; close one and try again.",
       {
         status: 429,

@@ -20,11 +20,27 @@ export interface Invocation {
   failed(error: unknown): void;
 }
 
-/** Emits `mcp_capability_invoked` and returns what emits its end. */
-export function startInvocation(
-  services: Pick<Services, "events">,
-  about: { context: RequestContext; route: Route; verdict: Verdict; message: McpMessage | null },
-): Invocation {
+/** Whose request it is, and what it says. */
+interface About {
+  readonly context: RequestContext;
+  readonly route: Route;
+  readonly verdict: Verdict;
+  readonly message: McpMessage | null;
+}
+
+/** Emits `mcp_capability_invoked` and returns what emits its end; of a batch, for each message. */
+export function startInvocation(services: Pick<Services, "events">, about: About): Invocation {
+  const elements = about.message?.elements ?? [];
+  if (elements.length === 0) return startOne(services, about);
+  const each = elements.map((message) => startOne(services, { ...about, message }));
+  return {
+    upstreamAnswered: (status) => each.forEach((one) => one.upstreamAnswered(status)),
+    completed: (outcome) => each.forEach((one) => one.completed(outcome)),
+    failed: (error) => each.forEach((one) => one.failed(error)),
+  };
+}
+
+function startOne(services: Pick<Services, "events">, about: About): Invocation {
   const { context, route, verdict, message } = about;
   const level = message?.method && CAPABILITY_METHODS.has(message.method) ? "info" : "debug";
   const fields: EventFields = {

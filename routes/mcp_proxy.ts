@@ -4,9 +4,15 @@ import type { Route } from "../lib/gateway/gateway.ts";
 import { NotUtf8Error, readText } from "../lib/http/body.ts";
 import { ClientGoneError, forward } from "../lib/mcp/forward.ts";
 import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
-import { eraFault } from "../lib/mcp/era.ts";
+import { checkEra } from "../lib/mcp/era_check.ts";
 import { requestHeaders } from "../lib/mcp/headers.ts";
-import { JSON_RPC_CODES, JsonRpcError, type McpMessage, parseMessage } from "../lib/mcp/json_rpc.ts";
+import {
+  isModern,
+  JSON_RPC_CODES,
+  JsonRpcError,
+  type McpMessage,
+  parseMessage,
+} from "../lib/mcp/json_rpc.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
 import { type Caller, type CredentialOutcome, RouteCredential } from "./credential.ts";
 import type { Deployment, Env, RequestContext } from "./context.ts";
@@ -74,14 +80,7 @@ async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
   const { bodyBytes, jsonDepth } = endpoint.deployment.gateway.limits;
   const body = await readMessage(admitted.request, bodyBytes);
   const message = parseMessage(body, jsonDepth);
-  const fault = eraFault(headers.get("mcp-protocol-version"), message);
-  if (fault !== null) {
-    throw new JsonRpcError(fault.code, fault.message, {
-      status: 400,
-      reason: "protocol_version_differs",
-      id: message.id,
-    });
-  }
+  checkEra(headers, message);
   return await relay(endpoint, admitted, body, message);
 }
 
@@ -114,9 +113,8 @@ async function relay(
   message: McpMessage | null,
 ): Promise<Response> {
   const { request, context, verdict } = admitted;
-  const headers = requestHeaders(request.headers);
-  const sessionId = upstreamSessionId(endpoint, admitted, message);
-  if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
+  const headers = requestHeaders(request.headers, { modern: isModern(message) });
+  pushSession(headers, endpoint, admitted, message);
   const caller: Caller = { verdict, context, id: message?.id ?? null };
   const credential = endpoint.credential.fixed ?? await endpoint.credential.resolve(caller);
   if (credential.kind === "act") {
@@ -179,21 +177,27 @@ function send(
   }, endpoint.parts.deadlines);
 }
 
-/** The session id of the request, as the upstream knows it. Whoever did not open the session gets 404. */
-function upstreamSessionId(
+/** Adds the session id as the upstream knows it. Whoever did not open the session gets 404; 2026-07-28 has no sessions. */
+function pushSession(
+  headers: [string, string][],
   endpoint: Endpoint,
   { request, verdict }: Admitted,
   message: McpMessage | null,
-): string | null {
+): void {
   const given = request.headers.get("mcp-session-id");
-  if (given === null) return null;
+  if (given === null || isModern(message)) return;
   const upstreamId = openSessionId(endpoint.deployment.services.keyRing, given, verdict);
-  if (upstreamId !== null) return upstreamId;
-  throw new JsonRpcError(JSON_RPC_CODES.sessionNotFound, "Session not found.", {
-    status: 404,
-    reason: "session_of_another_or_unknown",
-    id: message?.id ?? null,
-  });
+  if (upstreamId === null) {
+    throw new JsonRpcError(JSON_RPC_CODES.sessionNotFound, "Session not found.", {
+      status: 404,
+      reason: "session_of_another_or_unknown",
+      id: message?.id ?? null,
+    });
+  }
+  headers.push(["mcp-session-id", upstreamId]);
+  // Without a session nothing says whose events they are: the upstream would replay a stranger's (TR-27).
+  const lastEventId = request.headers.get("last-event-id");
+  if (lastEventId !== null) headers.push(["last-event-id", lastEventId]);
 }
 
 function originRefused(): JsonRpcError {

@@ -1,23 +1,26 @@
 /** Tells a client that its user has to act, and takes back what an earlier such answer gave out. */
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import {
-  carriesOwnState,
   type ConnectAudience,
   type ConnectRequired,
   connectRequiredAnswer,
-  withoutOwnState,
 } from "../lib/mcp/connect_required.ts";
 import { JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
+import { carriesOwnInput, openState, withoutOwnInput } from "../lib/mcp/request_state.ts";
 import { sessionElicitsUrls } from "../lib/mcp/session_id.ts";
-import type { Deployment } from "./context.ts";
+import type { Deployment, RequestContext } from "./context.ts";
 
 /** The request at hand, as far as the answer depends on it. */
 interface Asked {
   readonly request: Request;
+  readonly context: Pick<RequestContext, "requestId">;
   readonly verdict: Verdict;
 }
 
-/** The answer in the dialect of the client: contract section 5. */
+/**
+ * The answer in the dialect of the client: contract section 5.
+ * @throws {JsonRpcError} -32602 for a `requestState` of ours that is not this request's.
+ */
 export function userMustAct(
   { deployment }: { readonly deployment: Deployment },
   asked: Asked,
@@ -28,44 +31,49 @@ export function userMustAct(
   },
 ): Response {
   const { required, message, body } = about;
+  // Which no answer of an upstream can carry: whoever acts on a link can tell whose it is (corpus B13 209).
+  const headers = {
+    "Cache-Control": "no-store",
+    "Sallyport-Connect": required.upstreamServerId,
+    "X-Request-Id": asked.context.requestId,
+  };
   // A stream cannot be opened before the user has acted, and there is no session to delete.
   if (message === null || body === null) {
-    return new Response(null, {
-      status: asked.request.method === "GET" ? 405 : 202,
-      headers: { "Cache-Control": "no-store" },
-    });
+    return new Response(null, { status: asked.request.method === "GET" ? 405 : 202, headers });
   }
-  const answer = connectRequiredAnswer(required, message, audienceOf(deployment, asked, body));
-  const headers = { "Cache-Control": "no-store" };
+  const audience = audienceOf(deployment, asked, body);
+  if (openState(message, audience) === "foreign") throw stateRefused(message);
+  const answer = connectRequiredAnswer(required, message, audience);
   return answer.body === null
     ? new Response(null, { status: answer.status, headers })
     : Response.json(answer.body, { status: answer.status, headers });
 }
 
-/** The body as it goes upstream: without our own state. @throws {JsonRpcError} -32602 for a state that is not this request's. */
+/** The body as it goes upstream: without our own input. @throws {JsonRpcError} -32602 for a state that is not this request's. */
 export function ownBody(
   { deployment }: { readonly deployment: Deployment },
   asked: Asked,
   { body, message }: { readonly body: string | null; readonly message: McpMessage | null },
 ): string | null {
-  if (body === null || message === null || !carriesOwnState(message)) return body;
-  const stripped = withoutOwnState(message, audienceOf(deployment, asked, body));
-  if (stripped !== null) return stripped;
-  throw new JsonRpcError(
+  if (body === null || message === null || !carriesOwnInput(message)) return body;
+  const audience = audienceOf(deployment, asked, body);
+  const state = openState(message, audience);
+  if (state === "foreign" || (state !== "none" && state.expired)) throw stateRefused(message);
+  return withoutOwnInput(message, audience);
+}
+
+function stateRefused({ id }: McpMessage): JsonRpcError {
+  return new JsonRpcError(
     JSON_RPC_CODES.invalidParams,
     "Invalid params: requestState is not valid for this request.",
-    {
-      status: 400,
-      reason: "request_state_refused",
-      id: message.id,
-    },
+    { status: 400, reason: "request_state_refused", id },
   );
 }
 
 function audienceOf({ services }: Deployment, { request, verdict }: Asked, body: string): ConnectAudience {
   const { keyRing, clock } = services;
   return {
-    userId: verdict.userId,
+    holder: verdict,
     sessionElicitsUrls: sessionElicitsUrls(request.headers.get("mcp-session-id")),
     body,
     keyRing,

@@ -1,46 +1,60 @@
 /** Which protocol era a message belongs to: decided by its body alone. Modern is 2026-07-28 (stateless), everything else legacy. */
 
-const META_VERSION = "io.modelcontextprotocol/protocolVersion";
-const META_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities";
-const FIRST_MODERN_VERSION = "2026-07-28";
+/** The revision without sessions that this gateway knows; a later one is the upstream's to judge. */
+export const MODERN_VERSION = "2026-07-28";
+/** Where a message says its version. */
+export const META_VERSION = "io.modelcontextprotocol/protocolVersion";
+/** Where a request says what its client can do. */
+export const META_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities";
 
 /** What a modern message says of itself. */
 export interface ModernFields {
   readonly version: string;
+  /** Whether it brings the client's capabilities, as every request has to. */
+  readonly declaresCapabilities: boolean;
   /** Whether the client can be asked to open a URL: `elicitation: {}` alone means forms only. */
   readonly elicitsUrls: boolean;
   /** What an earlier `input_required` answer gave out. */
   readonly requestState: string | null;
-  /** The `action` of each input response. */
-  readonly inputActions: ReadonlyMap<string, string>;
+  /** The answers to an earlier `input_required`, as far as they are an object. */
+  readonly inputResponses: Readonly<Record<string, unknown>>;
+  /** What the `Mcp-Name` header has to repeat, `value: null` if the body lacks it; `null` for methods without that header. */
+  readonly mirrored: { readonly value: string | null } | null;
 }
 
-/** The modern fields of a request's or notification's params, or `null` for a legacy one. */
-export function modernFields(params: unknown): ModernFields | null {
+/** Which parameter the `Mcp-Name` header repeats, by method (2026-07-28 transport; SEP-2663 for tasks). */
+const MIRRORED_PARAMS: ReadonlyMap<string, string> = new Map([
+  ["tools/call", "name"],
+  ["prompts/get", "name"],
+  ["resources/read", "uri"],
+  ["tasks/get", "taskId"],
+  ["tasks/update", "taskId"],
+  ["tasks/cancel", "taskId"],
+]);
+
+/** The modern fields of a request or notification, `null` for a legacy one, `malformed` where the version is no string. */
+export function modernFields(method: string, params: unknown): ModernFields | "malformed" | null {
   const meta = member(params, "_meta");
   const version = member(meta, META_VERSION);
-  if (typeof version !== "string" || version < FIRST_MODERN_VERSION) return null;
-  const requestState = member(params, "requestState");
+  if (version === undefined) return null;
+  if (typeof version !== "string") return "malformed";
+  if (version < MODERN_VERSION) return null;
+  const capabilities = member(meta, META_CAPABILITIES);
+  const inputResponses = member(params, "inputResponses");
+  const param = MIRRORED_PARAMS.get(method);
   return {
     version,
-    elicitsUrls: declaresUrlElicitation(member(meta, META_CAPABILITIES)),
-    requestState: typeof requestState === "string" ? requestState : null,
-    inputActions: actionsOf(member(params, "inputResponses")),
+    declaresCapabilities: isObject(capabilities),
+    elicitsUrls: declaresUrlElicitation(capabilities),
+    requestState: stringOf(member(params, "requestState")),
+    inputResponses: isObject(inputResponses) ? inputResponses : {},
+    mirrored: param === undefined ? null : { value: stringOf(member(params, param)) },
   };
 }
 
 /** Whether capabilities, of either era, declare URL elicitation. */
 export function declaresUrlElicitation(capabilities: unknown): boolean {
-  const url = member(member(capabilities, "elicitation"), "url");
-  return typeof url === "object" && url !== null;
-}
-
-function actionsOf(responses: unknown): ReadonlyMap<string, string> {
-  if (typeof responses !== "object" || responses === null) return new Map();
-  const actions = Object.entries(responses).map(([key, response]) =>
-    [key, member(response, "action")] as const
-  );
-  return new Map(actions.filter((pair): pair is readonly [string, string] => typeof pair[1] === "string"));
+  return isObject(member(member(capabilities, "elicitation"), "url"));
 }
 
 function member(value: unknown, name: string): unknown {
@@ -49,29 +63,10 @@ function member(value: unknown, name: string): unknown {
     : undefined;
 }
 
-/** Our answers to a header and a body that do not agree on the era. */
-const ERA_CODES = { invalidParams: -32602, headerMismatch: -32020 } as const;
+function stringOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
 
-/** What is wrong between the protocol version header and the body, or `null`. The body decides; the header is a cross-check. */
-export function eraFault(
-  header: string | null,
-  message: { readonly kind: string; readonly modern: ModernFields | null },
-): { readonly code: number; readonly message: string } | null {
-  const { modern } = message;
-  if (modern === null) {
-    // Only a request has to say in its body what the header claims; a batch is legacy by nature.
-    const claimed = header !== null && header >= FIRST_MODERN_VERSION && /^\d{4}-\d{2}-\d{2}$/.test(header);
-    if (!claimed || message.kind !== "request") return null;
-    return {
-      code: ERA_CODES.invalidParams,
-      message: `Invalid params: _meta["${META_VERSION}"] is required with this protocol version.`,
-    };
-  }
-  if (header === modern.version) return null;
-  // A notification may come without the header.
-  if (header === null && message.kind === "notification") return null;
-  return {
-    code: ERA_CODES.headerMismatch,
-    message: "MCP-Protocol-Version and the body name different protocol versions.",
-  };
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

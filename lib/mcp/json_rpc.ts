@@ -6,17 +6,28 @@ import { parseStrictJson, StrictJsonError } from "../http/strict_json.ts";
 /** An id as JSON-RPC allows it; `null` when it is not known. */
 export type JsonRpcId = string | number | null;
 
-/** JSON-RPC error codes of the gateway's own answers. */
+/**
+ * JSON-RPC error codes of the gateway's own answers. Those that are ours alone are the HTTP status times ten: JSON-RPC keeps -32768 to
+ * -32000 for itself, 2026-07-28 allows nothing undefined in it, and the SDKs read -32000 as "connection closed" (checklist TR-22).
+ */
 export const JSON_RPC_CODES = {
   parseError: -32700,
   invalidRequest: -32600,
   methodNotFound: -32601,
   invalidParams: -32602,
   internalError: -32603,
-  /** Implementation-defined server error: the upstream could not be reached or did not answer in time. */
-  upstreamUnavailable: -32000,
-  /** As the SDKs answer a session that is not the caller's. */
+  /** 2026-07-28: the headers of a request say something else than its body. */
+  headerMismatch: -32020,
+  /** 2026-07-28: a protocol version that is not spoken. */
+  unsupportedVersion: -32022,
+  /** As the SDKs answer a session that is not the caller's. Older revisions only: 2026-07-28 has no sessions. */
   sessionNotFound: -32001,
+  /** Ours: the user has to connect first. */
+  connectRequired: 4010,
+  /** Ours: too much at once, of requests or of streams. */
+  tooMany: 4290,
+  /** Ours: the upstream could not be reached, did not answer in time, or refused the gateway's credential. */
+  upstreamUnavailable: 5020,
 } as const;
 
 /** A fault that an MCP route answers as a JSON-RPC error. */
@@ -62,6 +73,13 @@ export interface McpMessage {
   readonly modern: ModernFields | null;
   /** Of an `initialize` request: whether the client can be asked to open a URL; `null` for every other message. */
   readonly sessionElicitsUrls: boolean | null;
+  /** The messages of a batch, none of them a batch itself, `initialize` or modern; empty for everything else. */
+  readonly elements: readonly McpMessage[];
+}
+
+/** Whether a message is of 2026-07-28 or later; what has none, such as a GET, is older. */
+export function isModern(message: McpMessage | null): boolean {
+  return message !== null && message.modern !== null;
 }
 
 /** How deep a message may nest unless the configuration says otherwise. */
@@ -78,30 +96,67 @@ export function parseMessage(body: string | Uint8Array, maxDepth: number = DEFAU
   } catch (error) {
     throw unreadable(error instanceof StrictJsonError ? error.reason : "json_malformed", maxDepth);
   }
-  if (Array.isArray(value) && value.length > 0 && value.every(isObject)) {
-    return { kind: "batch", id: null, ...NOTHING_KNOWN };
+  return Array.isArray(value) ? batchOf(value) : messageOf(value);
+}
+
+/** How many messages a batch may hold; the SDKs' servers allow as many. */
+const MAX_BATCH = 100;
+
+function batchOf(values: readonly unknown[]): McpMessage {
+  if (values.length === 0) throw invalid();
+  if (values.length > MAX_BATCH) {
+    throw refusedBatch("batch_too_large", `a batch holds at most ${MAX_BATCH} messages.`);
   }
+  const elements = values.map(messageOf);
+  // Each of the two decides an era for itself, and 2026-07-28 knows no batches.
+  if (elements.some(({ method, modern }) => method === "initialize" || modern !== null)) {
+    throw refusedBatch("batch_element_refused", "this message has to be sent alone, not in a batch.");
+  }
+  return { kind: "batch", id: null, ...NOTHING_KNOWN, elements };
+}
+
+function messageOf(value: unknown): McpMessage {
   if (!isObject(value) || value.jsonrpc !== "2.0") throw invalid();
   // MCP: an id is a string or a number, never null; only an error answer to an unreadable request has none.
-  const id = typeof value.id === "string" || typeof value.id === "number" ? value.id : null;
+  const id = typeof value.id === "string" || Number.isFinite(value.id) ? value.id as string | number : null; // just looked at
   if (id === null && value.id !== undefined && !("error" in value && value.id === null)) throw invalid();
-  if (typeof value.method !== "string") {
+  const { method, params } = value;
+  if (typeof method !== "string") {
     if (!("result" in value) && !("error" in value)) throw invalid();
     return { kind: "response", id, ...NOTHING_KNOWN };
+  }
+  const modern = modernFields(method, params);
+  if (modern === "malformed") {
+    throw new JsonRpcError(
+      JSON_RPC_CODES.invalidParams,
+      "Invalid params: the protocol version in _meta is no string.",
+      {
+        status: 400,
+        reason: "protocol_version_malformed",
+        id,
+      },
+    );
   }
   return {
     kind: "id" in value ? "request" : "notification",
     id,
-    method: value.method,
-    capability: capabilityOf(value),
-    modern: modernFields(value.params),
-    sessionElicitsUrls: value.method === "initialize" && isObject(value.params)
-      ? declaresUrlElicitation(value.params.capabilities)
+    method,
+    capability: capabilityOf(method, params),
+    modern,
+    sessionElicitsUrls: method === "initialize" && isObject(params)
+      ? declaresUrlElicitation(params.capabilities)
       : null,
+    elements: NOTHING_KNOWN.elements,
   };
 }
 
-const NOTHING_KNOWN = { method: null, capability: null, modern: null, sessionElicitsUrls: null } as const;
+const NOTHING_KNOWN = {
+  method: null,
+  capability: null,
+  modern: null,
+  sessionElicitsUrls: null,
+  elements: [] as readonly McpMessage[], // or it would be never[]
+} as const;
 
 /** The JSON text of an error answer. */
 export function errorBody(
@@ -113,10 +168,11 @@ export function errorBody(
   );
 }
 
-function capabilityOf(message: Record<string, unknown>): string | null {
-  if (!isObject(message.params)) return null;
-  const { name, uri } = message.params;
-  return typeof name === "string" ? name : typeof uri === "string" ? uri : null;
+/** What the message is about. A member that its method does not know must not hide the one it does. */
+function capabilityOf(method: string, params: unknown): string | null {
+  if (!isObject(params)) return null;
+  const name = method.startsWith("resources/") ? params.uri : params.name;
+  return typeof name === "string" ? name : null;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -154,4 +210,8 @@ function invalid(): JsonRpcError {
       reason: "body_not_json_rpc",
     },
   );
+}
+
+function refusedBatch(reason: string, why: string): JsonRpcError {
+  return new JsonRpcError(JSON_RPC_CODES.invalidRequest, `Invalid Request: ${why}`, { status: 400, reason });
 }

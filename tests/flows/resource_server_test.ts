@@ -85,7 +85,6 @@ Deno.test("neither the token nor a cookie nor a proof goes upstream, nor anythin
     "accept",
     "accept-language",
     "content-type",
-    "last-event-id",
     "mcp-method",
     "mcp-name",
     "mcp-param-colour",

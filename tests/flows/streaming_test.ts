@@ -264,7 +264,7 @@ Deno.test("an upstream that is down is 502, one that never answers 504, both nam
     const took = performance.now() - startedAt;
     assert.equal(response.status, status);
     const body = await response.json();
-    assert.deepEqual([body.jsonrpc, body.id, body.error.code], ["2.0", 1, -32000]);
+    assert.deepEqual([body.jsonrpc, body.id, body.error.code], ["2.0", 1, 5020]);
     assert.ok(body.error.message.includes(`"${name}"`));
     assert.doesNotMatch(body.error.message, /127\.0\.0\.1|ECONN|os error/);
     if (status === 504) assert.ok(took >= 1000 && took < 1500, `${took} ms`);

@@ -59,7 +59,7 @@ async function send(
 function isUnavailable(status: number, reason: string) {
   return (error: unknown) => {
     assert.ok(error instanceof JsonRpcError, String(error));
-    assert.deepEqual([error.status, error.reason, error.id, error.code], [status, reason, 7, -32000]);
+    assert.deepEqual([error.status, error.reason, error.id, error.code], [status, reason, 7, 5020]);
     assert.ok(!/127\.0\.0\.1|credential/.test(error.message), error.message);
     return true;
   };

@@ -25,6 +25,7 @@ Deno.test("a request, a notification and an answer are told apart (TR-06, TR-28)
       capability: "echo",
       modern: null,
       sessionElicitsUrls: null,
+      elements: [],
     },
   );
   assert.deepEqual(parse({ ...base, id: "a", method: "resources/read", params: { uri: "file:///x" } }), {
@@ -34,6 +35,7 @@ Deno.test("a request, a notification and an answer are told apart (TR-06, TR-28)
     capability: "file:///x",
     modern: null,
     sessionElicitsUrls: null,
+    elements: [],
   });
   assert.equal(parse({ ...base, method: "notifications/initialized" }).kind, "notification");
   assert.equal(parse({ ...base, id: 1, result: {} }).kind, "response");
@@ -47,10 +49,17 @@ Deno.test("only a name that is a string is one", () => {
   }
 });
 
+Deno.test("what a message is about is what its method knows, whatever else it carries", () => {
+  const both = { name: "decoy", uri: "file:///x" };
+  const about = (method: string) => parse({ jsonrpc: "2.0", id: 1, method, params: both }).capability;
+  assert.deepEqual(["resources/read", "resources/subscribe"].map(about), ["file:///x", "file:///x"]);
+  assert.deepEqual(["tools/call", "prompts/get"].map(about), ["decoy", "decoy"]);
+});
+
 Deno.test("an id that MCP does not allow is refused (B13 200)", () => {
-  for (const id of [null, true, {}, [1]]) {
+  for (const id of ["null", "true", "{}", "[1]", "1e400", "-1e400"]) {
     refused(
-      JSON.stringify({ jsonrpc: "2.0", id, method: "x" }),
+      `{"jsonrpc":"2.0","id":${id},"method":"x"}`,
       JSON_RPC_CODES.invalidRequest,
       "body_not_json_rpc",
     );
@@ -58,9 +67,59 @@ Deno.test("an id that MCP does not allow is refused (B13 200)", () => {
 });
 
 Deno.test("a list of messages is a batch, and an empty or mixed one is nothing (B13 199, TR-30)", () => {
-  assert.equal(parse([{ jsonrpc: "2.0", id: 1, method: "x" }]).kind, "batch");
-  for (const list of ["[]", "[1]", '[{"jsonrpc":"2.0"},null]', "[[]]"]) {
+  const batch = parse([
+    { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "echo" } },
+    { jsonrpc: "2.0", method: "notifications/initialized" },
+    { jsonrpc: "2.0", id: 2, result: {} },
+  ]);
+  assert.equal(batch.kind, "batch");
+  assert.deepEqual(batch.elements.map(({ kind, id, capability }) => [kind, id, capability]), [
+    ["request", 1, "echo"],
+    ["notification", null, null],
+    ["response", 2, null],
+  ]);
+  for (
+    const list of [
+      "[]",
+      "[1]",
+      '[{"jsonrpc":"2.0","id":1,"method":"x"},null]',
+      "[[]]",
+      '[[{"jsonrpc":"2.0","id":1,"method":"x"}]]',
+      '[{"jsonrpc":"2.0","id":1,"method":"x"},{"jsonrpc":"2.0"}]',
+      '[{"jsonrpc":"2.0","id":null,"method":"x"}]',
+      '[{"id":1,"method":"x"}]',
+    ]
+  ) {
     refused(list, JSON_RPC_CODES.invalidRequest, "body_not_json_rpc");
+  }
+});
+
+Deno.test("a batch has a hundred messages at most, and none that decides an era (B13 199, TR-30)", () => {
+  const ping = { jsonrpc: "2.0", id: 1, method: "ping" };
+  assert.equal(parse(Array(100).fill(ping)).elements.length, 100);
+  for (const many of [101, 10_000]) {
+    refused(JSON.stringify(Array(many).fill(ping)), JSON_RPC_CODES.invalidRequest, "batch_too_large");
+  }
+  const modern = { _meta: { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } };
+  for (
+    const element of [
+      { ...ping, method: "initialize" },
+      { ...ping, params: modern },
+      { jsonrpc: "2.0", method: "notifications/x", params: modern },
+    ]
+  ) {
+    refused(JSON.stringify([ping, element]), JSON_RPC_CODES.invalidRequest, "batch_element_refused");
+  }
+});
+
+Deno.test("a protocol version that is no string decides no era and is refused (TR-05, TR-12)", () => {
+  for (const version of [null, 20260728, {}, ["2026-07-28"]]) {
+    const params = { _meta: { "io.modelcontextprotocol/protocolVersion": version } };
+    assert.throws(() => parse({ jsonrpc: "2.0", id: 4, method: "tools/list", params }), {
+      code: JSON_RPC_CODES.invalidParams,
+      status: 400,
+      id: 4,
+    });
   }
 });
 

@@ -13,6 +13,7 @@ const call: McpMessage = {
   capability: "echo",
   modern: null,
   sessionElicitsUrls: null,
+  elements: [],
 };
 const ping: McpMessage = {
   kind: "request",
@@ -21,6 +22,7 @@ const ping: McpMessage = {
   capability: null,
   modern: null,
   sessionElicitsUrls: null,
+  elements: [],
 };
 
 async function invoke(
@@ -86,8 +88,22 @@ Deno.test("bookkeeping is told at debug", async () => {
   }
 });
 
+Deno.test("each message of a batch is told, as if it had come alone (B13 199)", async () => {
+  const batch: McpMessage = { ...ping, kind: "batch", id: null, method: null, elements: [call, ping] };
+  const emitted = await invoke(batch, (invocation) => {
+    invocation.upstreamAnswered(200);
+    invocation.completed();
+  });
+  assert.deepEqual(emitted.map(({ level, mcpMethod }) => [level, mcpMethod]), [
+    ["info", call.method],
+    ["debug", ping.method],
+    ["info", call.method],
+    ["debug", ping.method],
+  ]);
+});
+
 Deno.test("an error is told at warn with its reason, and a client that left is none", async () => {
-  const fault = new JsonRpcError(-32000, "m", { status: 504, reason: "upstream_timeout" });
+  const fault = new JsonRpcError(5020, "m", { status: 504, reason: "upstream_timeout" });
   const cases: [(invocation: ReturnType<typeof startInvocation>) => void, Record<string, unknown>][] = [
     [(invocation) => invocation.failed(fault), {
       level: "warn",

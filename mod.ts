@@ -55,6 +55,8 @@ export { mcpDevOAuth } from "./policies/mcp_dev_oauth.ts";
 export type { McpDevOAuthOptions } from "./policies/mcp_dev_oauth.ts";
 export { mcpOAuth } from "./policies/mcp_oauth.ts";
 export type { McpOAuthOptions } from "./policies/mcp_oauth.ts";
+export { rateLimit } from "./policies/rate_limit.ts";
+export type { RateLimitOptions } from "./policies/rate_limit.ts";
 export { setHeaders } from "./policies/set_headers.ts";
 export type { SetHeadersOptions } from "./policies/set_headers.ts";
 export { tokenExchange } from "./policies/token_exchange.ts";

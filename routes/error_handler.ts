@@ -4,7 +4,7 @@ import { AuthorizationError } from "../lib/authorization_server/authorization_er
 import { BodyTooLargeError } from "../lib/http/body.ts";
 import { PageError, type PageErrorOptions } from "../lib/http/page_error.ts";
 import { errorBody, JSON_RPC_CODES, JsonRpcError } from "../lib/mcp/json_rpc.ts";
-import type { EventName } from "../lib/observability/events.ts";
+import type { EventFields, EventName } from "../lib/observability/events.ts";
 import { OAuthError } from "../lib/oauth/errors.ts";
 import { RecordTooLargeError } from "../lib/store/store.ts";
 import type { Deployment, Env } from "./context.ts";
@@ -28,11 +28,11 @@ export async function answerError(
   if (known === null) return await unexpected(c, deployment, surface, error);
   if (known instanceof OAuthError) {
     if (surface === "page") return await answerPage(c, deployment, pageOf(known));
-    record(c, deployment, eventOf(c.req.path), known.reason, known.status);
+    record(c, deployment, oauthEventOf(c.req.path, known), known.reason, known.status);
     return oauthAnswer(c, known);
   }
   if (known instanceof PageError) return await answerPage(c, deployment, known.page);
-  record(c, deployment, "mcp_session_refused", known.reason, known.status);
+  record(c, deployment, mcpEventOf(known), known.reason, known.status, known.fields);
   return jsonRpcAnswer(c, known);
 }
 
@@ -67,7 +67,8 @@ async function answerPage(
   deployment: Deployment,
   page: PageErrorOptions,
 ): Promise<Response> {
-  record(c, deployment, "mcp_auth_browser_request_refused", page.reason, page.status);
+  const event = page.status === 429 ? "http_rate_limited" : "mcp_auth_browser_request_refused";
+  record(c, deployment, event, page.reason, page.status);
   const { status, title, happened, todo, action, retryAfterSeconds } = page;
   const { requestId } = c.env;
   const html = await errorPage({
@@ -163,10 +164,18 @@ async function unexpected(
   }
 }
 
-function eventOf(path: string): EventName {
+function oauthEventOf(path: string, { status }: OAuthError): EventName {
+  if (status === 429) return "http_rate_limited";
   return /\/(?:token|revoke|register)/.test(path)
     ? "mcp_auth_downstream_token_refused"
     : "http_request_refused";
+}
+
+/** What a refused MCP request is called in the log: by its status, which is all that they have in common. */
+function mcpEventOf({ status }: JsonRpcError): EventName {
+  if (status === 429) return "http_rate_limited";
+  if (status === 404) return "mcp_session_refused";
+  return status === 502 || status === 504 ? "mcp_upstream_unreachable" : "http_request_refused";
 }
 
 function record(
@@ -175,9 +184,11 @@ function record(
   event: EventName,
   reasonCode: string,
   status: number,
+  fields: EventFields = {},
 ): void {
   const { requestId } = c.env;
   deployment.services.events.emit("warn", event, {
+    ...fields,
     requestId,
     reasonCode,
     status,

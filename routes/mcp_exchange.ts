@@ -7,6 +7,7 @@ import type { Deadlines } from "../lib/runtime/deadlines.ts";
 import { challenge, checkBearer } from "./bearer.ts";
 import type { Deployment, RequestContext } from "./context.ts";
 import type { RouteCredential } from "./credential.ts";
+import type { RateCheck } from "./rate_limit.ts";
 
 /** What all routes of a process share. */
 export interface ProxyParts {
@@ -21,6 +22,8 @@ export interface Endpoint {
   readonly route: Route;
   readonly upstream: Upstream;
   readonly credential: RouteCredential;
+  /** `null`: the route has no `rateLimit`. */
+  readonly rateCheck: RateCheck | null;
 }
 
 /** A request that passed the gate. */

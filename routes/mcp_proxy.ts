@@ -21,6 +21,7 @@ import { requestTarget } from "./edge.ts";
 import { handOver } from "./hand_over.ts";
 import { startInvocation } from "./invocation.ts";
 import { type Admitted, type Endpoint, judge, type ProxyParts } from "./mcp_exchange.ts";
+import { rateCheckOf } from "./rate_limit.ts";
 import { upstreamOf } from "./upstream.ts";
 import { ownBody, userMustAct } from "./user_must_act.ts";
 
@@ -38,6 +39,7 @@ export function mcpEndpoint(
     route,
     upstream: upstreamOf(route),
     credential: new RouteCredential(deployment, route),
+    rateCheck: rateCheckOf(route, deployment.services.clock),
   };
   return async function mcp(c) {
     const request = c.req.raw;
@@ -52,6 +54,8 @@ async function admit(endpoint: Endpoint, request: Request, context: RequestConte
   const { search } = requestTarget(request.url);
   const verdict = await judge(endpoint, { request, context, search });
   if (verdict instanceof Response) return verdict;
+  // Before the body is read: what is one too many costs next to nothing.
+  endpoint.rateCheck?.(context, verdict);
   const admitted: Admitted = { request, context, verdict, search };
   switch (request.method) {
     case "POST":

@@ -12,7 +12,7 @@ const CONFIG = fileURLToPath(new URL("../deno.json", import.meta.url));
 
 const NAMES =
   "defineGateway, env, mcpCognitoOAuth, mcpDevOAuth, mcpLogtoOAuth, mcpOAuth, mcpPingOAuth, mcpProxy, " +
-  "setHeaders, tokenExchange, upstreamApiKey";
+  "rateLimit, setHeaders, tokenExchange, upstreamApiKey";
 const IMPORTS = `import { ${NAMES} } from "@sallyport/gateway";\n`;
 
 /** Sound pieces, for the snippets to break. */
@@ -50,6 +50,8 @@ export default defineGateway(({ mode }) => ({
         setHeaders({ "x-team": env("TEAM"), "x-plan": "a" }),
         upstreamApiKey({ value: env("KEY") }),
         setHeaders({}),
+        rateLimit({ requests: 60, windowSeconds: 60, by: "user" }),
+        rateLimit({ requests: 600, windowSeconds: 60, by: "ip" }),
       ],
     }),
     ...["c", "d"].map((name) => mcpProxy(\`/mcp/\${name}\`, { operationId: name, upstream })),
@@ -123,7 +125,7 @@ const MISUSES: readonly Misuse[] = [
   {
     name: "an OAuth policy on a route",
     code: 'mcpProxy("/mcp/b", { operationId: "b", upstream, policies: [oauth] });',
-    says: /Type '"oauth"' is not assignable to type '"credential" \| "headers"'/,
+    says: /Type '"oauth"' is not assignable to type '"credential" \| "headers" \| "rateLimit"'/,
   },
   {
     name: "two credentials on a route",

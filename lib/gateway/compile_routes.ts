@@ -3,6 +3,7 @@ import type { Compilation } from "./compilation.ts";
 import { type CompiledRoute, type ConnectionNeeds, shareConnections } from "./connections.ts";
 import { Definition, isPlainObject, openDefinition, type RouteDefinition } from "./definition.ts";
 import type { Route } from "./gateway.ts";
+import { ROUTE_POLICY_KINDS } from "./mcp_proxy.ts";
 import { internalPathAt, type InternalPlaces, literalPathProblem } from "./route_path.ts";
 
 /** Every route that is one is compiled, also beside entries that are not, so that all faults show at once. */
@@ -71,7 +72,7 @@ function isRoute(value: unknown): value is RouteDefinition {
 }
 
 function isRoutePolicy(value: unknown): value is Definition {
-  return value instanceof Definition && (value.kind === "credential" || value.kind === "headers");
+  return value instanceof Definition && ROUTE_POLICY_KINDS.some((kind) => kind === value.kind);
 }
 
 function policiesOf(definition: RouteDefinition): readonly unknown[] {

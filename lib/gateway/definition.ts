@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { PublicUrlSetting } from "../http/public_url.ts";
 import type { ConfigPath } from "./config_error.ts";
 import { EnvReference } from "./env.ts";
-import type { Connection, Mode, OAuthSettings, Route, UpstreamCredential } from "./gateway.ts";
+import type { Connection, Mode, OAuthSettings, RateLimit, Route, UpstreamCredential } from "./gateway.ts";
 import type { Secret } from "../runtime/secret.ts";
 
 /** How one builder's options are checked, and what they become. */
@@ -163,7 +163,8 @@ export type PolicyCredential =
  */
 export type RoutePolicyPart =
   | { readonly kind: "credential"; readonly credential: PolicyCredential }
-  | { readonly kind: "headers"; readonly headers: readonly (readonly [string, Secret])[] };
+  | { readonly kind: "headers"; readonly headers: readonly (readonly [string, Secret])[] }
+  | { readonly kind: "rateLimit"; readonly rateLimit: RateLimit };
 
 /** A policy for `defineGateway({ oauth })`. */
 export type OAuthPolicy = Definition<"oauth", OAuthSettings>;

@@ -146,6 +146,15 @@ export interface Route {
   readonly credential: UpstreamCredential;
   /** `setHeaders`: static headers to the upstream, names lower case; values may be secret. */
   readonly headers: readonly (readonly [string, Secret])[];
+  /** At most one for each `by`. */
+  readonly rateLimits: readonly RateLimit[];
+}
+
+/** One `rateLimit`: so many requests in a window of so many seconds, counted for each user, client or address. */
+export interface RateLimit {
+  readonly requests: number;
+  readonly windowSeconds: number;
+  readonly by: "user" | "client" | "ip";
 }
 
 /** An icon as the registry and the pages show it. */

@@ -13,7 +13,7 @@ import {
   type RoutePolicy,
   type RoutePolicyPart,
 } from "./definition.ts";
-import type { Route, UpstreamCredential } from "./gateway.ts";
+import type { RateLimit, Route, UpstreamCredential } from "./gateway.ts";
 import { isLoopbackHost, isPrivateLiteral } from "../http/network_address.ts";
 import { definition, flag, integer, list, secret, type Text, text } from "./options.ts";
 import { literalPathProblem } from "./route_path.ts";
@@ -82,6 +82,9 @@ export const routeOptions = z.strictObject({
   }).prefault({}),
 });
 
+/** What the policies of a route may be. */
+export const ROUTE_POLICY_KINDS = ["credential", "headers", "rateLimit"] as const;
+
 const routeSchema = z.strictObject({
   path: text({
     expected: 'a literal path that starts with "/"',
@@ -89,7 +92,7 @@ const routeSchema = z.strictObject({
     check: literalPathProblem,
   }),
   ...routeOptions.shape,
-  policies: list(definition<RoutePolicy["kind"], RoutePolicyPart>(["credential", "headers"], {
+  policies: list(definition<RoutePolicy["kind"], RoutePolicyPart>(ROUTE_POLICY_KINDS, {
     expected: "a route policy, such as tokenExchange(…) or setHeaders(…)",
   })).default([]),
 });
@@ -184,10 +187,11 @@ interface PlacedPart {
 function combine(
   { upstream, parts }: { upstream: string; parts: readonly PlacedPart[] },
   context: CompileContext,
-): Pick<Route, "credential" | "headers"> {
+): Pick<Route, "credential" | "headers" | "rateLimits"> {
   let credential: UpstreamCredential = { kind: "none" };
   let credentialFrom: PlacedPart | null = null;
   const headers: (readonly [string, Secret])[] = [];
+  const rateLimits = new Map<RateLimit["by"], PlacedPart & { readonly rateLimit: RateLimit }>();
   const setBy = new Map<string, PlacedPart>();
   const claim = (header: string, placed: PlacedPart) => {
     const other = setBy.get(header);
@@ -204,6 +208,14 @@ function combine(
         claim(header[0], placed);
         headers.push(header);
       }
+    } else if (part.kind === "rateLimit") {
+      const { rateLimit } = part;
+      const other = rateLimits.get(rateLimit.by);
+      if (other === undefined) rateLimits.set(rateLimit.by, { ...placed, rateLimit });
+      else {
+        const problem = `policies[${other.index}] limits by "${rateLimit.by}" already`;
+        context.fault(["policies", index], problem, "Keep one of them");
+      }
     } else if (credentialFrom !== null) {
       const problem =
         `${builder}(…) is a second credential: policies[${credentialFrom.index}] (${credentialFrom.builder}) is one already`;
@@ -217,5 +229,5 @@ function combine(
       if (given.kind !== "none") claim(given.kind === "static" ? given.header : "authorization", placed);
     }
   }
-  return { credential, headers };
+  return { credential, headers, rateLimits: [...rateLimits.values()].map(({ rateLimit }) => rateLimit) };
 }

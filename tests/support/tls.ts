@@ -7,11 +7,11 @@
 export interface CertificateAuthority {
   /** PEM. */
   readonly certificate: string;
-  /** Issues a server's certificate. */
+  /** Issues a certificate for a server, or for a client. */
   readonly issue: (options: LeafOptions) => Promise<{ readonly cert: string; readonly key: string }>;
 }
 
-/** What a server's certificate says. */
+/** What a certificate says. */
 export interface LeafOptions {
   /** DNS names, or IPv4 addresses. */
   readonly names: readonly string[];
@@ -19,6 +19,8 @@ export interface LeafOptions {
   readonly notBefore?: Date;
   /** Default: a day from now. */
   readonly notAfter?: Date;
+  /** Default: a server's. */
+  readonly usage?: "server" | "client";
 }
 
 const HOUR_MS = 3_600_000;
@@ -40,7 +42,7 @@ export async function certificateAuthority(name = "Test authority"): Promise<Cer
   const certificate = await sign({ subject: name, keys, validity, extensions, authority });
   return {
     certificate,
-    async issue({ names, ...times }) {
+    async issue({ names, usage = "server", ...times }) {
       const leaf = await newKeys();
       const cert = await sign({
         subject: names[0] ?? "",
@@ -48,7 +50,10 @@ export async function certificateAuthority(name = "Test authority"): Promise<Cer
         validity: { ...validity, ...times },
         extensions: [
           extension(OID.subjectAltName, sequence(...names.map(generalName))),
-          extension(OID.extendedKeyUsage, sequence(oid(OID.serverAuth))),
+          extension(
+            OID.extendedKeyUsage,
+            sequence(oid(usage === "server" ? OID.serverAuth : OID.clientAuth)),
+          ),
         ],
         authority,
       });
@@ -101,6 +106,7 @@ const OID = {
   basicConstraints: [2, 5, 29, 19],
   extendedKeyUsage: [2, 5, 29, 37],
   serverAuth: [1, 3, 6, 1, 5, 5, 7, 3, 1],
+  clientAuth: [1, 3, 6, 1, 5, 5, 7, 3, 2],
   ecdsaWithSha256: [1, 2, 840, 10045, 4, 3, 2],
 } as const;
 

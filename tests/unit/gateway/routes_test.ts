@@ -29,6 +29,7 @@ Deno.test("`mcpProxy()` fills in every default of the contract (section 2.3)", (
     timeouts: { responseMs: 60_000, idleMs: 0 },
     credential: { kind: "none" },
     headers: [],
+    rateLimits: [],
   }]);
 });
 

@@ -43,6 +43,10 @@ export function checkAuthorizationResponse(
   connect: ConnectRecord,
   state: string,
 ): URLSearchParams {
+  // RFC 6749 §3.1: which of two would count is nobody's guess.
+  if (new Set(params.keys()).size !== params.size) {
+    throw new UpstreamError("forged", "authorization_response_repeats");
+  }
   try {
     return oauth.validateAuthResponse(serverOf(connect.server), clientOf(connect.client), params, state);
   } catch (cause) {

@@ -74,14 +74,20 @@ export async function upstreamScene(options: UpstreamSceneOptions = {}): Promise
 }
 
 /** Signs in and approves, without connecting. */
-export async function signedIn(scene: UpstreamScene, user = "alice"): Promise<SceneUser> {
+export async function signedIn(
+  scene: Pick<UpstreamScene, "gateway" | "client">,
+  user = "alice",
+): Promise<SceneUser> {
   const browser = browserOf(scene.gateway);
   const { access_token: token } = await obtainTokens(scene.gateway, scene.client, { browser, user });
   return { browser, token };
 }
 
 /** Signs in, presses Connect on the setup page, then Authorize. */
-export async function connected(scene: UpstreamScene, user = "alice"): Promise<SceneUser> {
+export async function connected(
+  scene: Pick<UpstreamScene, "gateway" | "client">,
+  user = "alice",
+): Promise<SceneUser> {
   const browser = browserOf(scene.gateway);
   return { browser, token: await signInAndConnect(scene, browser, user) };
 }

@@ -203,7 +203,7 @@ async function signIn(
     return await provider.interactionFinished(request, response, { consent });
   }
   if (request.method !== "POST") {
-    const html = formFor(users, typeof params.login_hint === "string" ? params.login_hint : null);
+    const html = signInForm(users, typeof params.login_hint === "string" ? params.login_hint : null);
     return void response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(html);
   }
   const form = new URLSearchParams(await bodyOf(request));
@@ -218,8 +218,8 @@ async function signIn(
   await provider.interactionFinished(request, response, { login: { accountId: user } });
 }
 
-/** No action: the form is sent to the page's own address. */
-function formFor(users: readonly string[], hint: string | null): string {
+/** A sign-in form with a button for each user. No action: it is sent to the page's own address. */
+export function signInForm(users: readonly string[], hint: string | null): string {
   const button = (user: string) =>
     `<button name="user" value="${user}"${user === hint ? " autofocus" : ""}>Sign in as ${user}</button>`;
   return `<!doctype html><html lang="en"><head><title>Sign in</title></head><body><main><h1>Sign in</h1>
@@ -227,25 +227,29 @@ function formFor(users: readonly string[], hint: string | null): string {
 </main></body></html>`;
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
+/** The whole body of a request, as text. */
+export async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of request) chunks.push(chunk);
   return Buffer.concat(chunks).toString("utf8");
 }
 
-async function newKey(alg: string): Promise<JWK> {
+/** A private key with a `kid`. */
+export async function newKey(alg: string): Promise<JWK> {
   const { privateKey } = await generateKeyPair(alg, { extractable: true });
   return { ...await exportJWK(privateKey), alg, use: "sig", kid: crypto.randomUUID() };
 }
 
-async function listen(server: Server): Promise<string> {
+/** Listens on a free port of loopback; returns the origin. */
+export async function listen(server: Server): Promise<string> {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   return `http://127.0.0.1:${address.port}`;
 }
 
-async function stop(server: Server): Promise<void> {
+/** Closes a server with all its connections. */
+export async function stop(server: Server): Promise<void> {
   server.closeAllConnections();
   await new Promise<void>((done) => server.close(() => done()));
 }

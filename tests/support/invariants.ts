@@ -11,6 +11,16 @@ export interface InvariantOptions {
   readonly keyRing?: KeyRing;
   /** Secrets that were used: none may be found in a key or value, in any spelling. */
   readonly canaries?: Iterable<string>;
+  /** What the upstream's authorization server knows of the tokens that it gave out; needs the key ring. */
+  readonly upstream?: UpstreamFacts;
+}
+
+/** The tokens of a test's authorization server. */
+export interface UpstreamFacts {
+  /** The user of the gateway whose account an access token is for; the accounts bear the users' names. */
+  readonly accountOf: (accessToken: string) => string | undefined;
+  /** The refresh token that came with an access token in one answer. */
+  readonly refreshTokenOf: (accessToken: string) => string | null | undefined;
 }
 
 interface Row {
@@ -28,6 +38,9 @@ export async function assertInvariants(kv: Deno.Kv, options: InvariantOptions): 
     ...lifetimeFaults(rows),
     ...lineageFaults(rows, options.now),
     ...orphanFaults(rows, options.now),
+    ...leaseFaults(rows, options.now),
+    ...ownerFaults(rows),
+    ...credentialFaults(rows, options.upstream),
     ...canaryFaults(rows, options.canaries ?? []),
   );
   assert.deepEqual(faults, []);
@@ -152,6 +165,44 @@ function orphanFaults(rows: readonly Row[], now: number): string[] {
     }
   }
   return faults;
+}
+
+/** The longest time that anybody takes a lease for, in milliseconds. */
+const LONGEST_LEASE_MS = 20_000;
+
+/** A lease that its holder has not given back ends by itself, soon. */
+function leaseFaults(rows: readonly Row[], now: number): string[] {
+  return rows.filter(({ kind, record }) =>
+    kind === "lease" && Number(record?.expiresAt) > now + LONGEST_LEASE_MS
+  ).map(({ id }) => `lease ${id[0]}: outlives every act`);
+}
+
+/** A connect is its user's, and what it will write is that user's row or the shared one. */
+function ownerFaults(rows: readonly Row[]): string[] {
+  return rows.filter(({ kind, record }) =>
+    kind === "connect" && record !== null && ![record.userId, "@shared"].includes(record.owner)
+  ).map(({ id }) => `connect ${id[0]}: for another owner than its user`);
+}
+
+/** Every credential is its owner's, and both its tokens came in one answer. */
+function credentialFaults(rows: readonly Row[], facts: UpstreamFacts | undefined): string[] {
+  if (facts === undefined) return [];
+  const names = new Map(
+    rows.filter(({ kind }) => kind === "user").map(({ id, record }) => [id[0], record?.subject]),
+  );
+  return rows.filter(({ kind }) => kind === "connection").flatMap(({ id, record }) => {
+    const name = `connection ${id.join(" ")}`;
+    if (record === null) return [`${name}: the checker has no key`];
+    const accessToken = String(record.accessToken);
+    const [account, owner] = [facts.accountOf(accessToken), names.get(id[0])];
+    return [
+      ...(account === undefined ? [`${name}: a token that nobody issued`] : []),
+      ...(account === owner ? [] : [`${name}: of ${owner}, holds the credential of ${account}`]),
+      ...(record.refreshToken === facts.refreshTokenOf(accessToken)
+        ? []
+        : [`${name}: tokens of two answers`]),
+    ];
+  });
 }
 
 function canaryFaults(rows: readonly Row[], canaries: Iterable<string>): string[] {

@@ -42,6 +42,8 @@ export async function handOver(
     );
     if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
   }
+  // RFC 9110 §15.5.6: a 405 says what is allowed.
+  if (answer.status === 405) headers.push(["allow", answer.headers.get("allow") ?? "POST"]);
   const type = answer.headers.get("content-type")?.toLowerCase();
   if (answer.body === null || !type?.startsWith("text/event-stream")) {
     invocation.completed();

@@ -39,7 +39,9 @@ export function userMustAct(
   };
   // A stream cannot be opened before the user has acted, and there is no session to delete.
   if (message === null || body === null) {
-    return new Response(null, { status: asked.request.method === "GET" ? 405 : 202, headers });
+    return asked.request.method === "GET"
+      ? new Response(null, { status: 405, headers: { ...headers, Allow: "POST" } })
+      : new Response(null, { status: 202, headers });
   }
   const audience = audienceOf(deployment, asked, body);
   if (openState(message, audience) === "foreign") throw stateRefused(message);

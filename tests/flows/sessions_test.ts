@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { freePort } from "../support/child_process.ts";
 import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
-import { serveHarness } from "../support/raw_http.ts";
+import { network, serveHarness } from "../support/raw_http.ts";
 import { type WatchedGateway, watchedGateway, type WatchedOptions } from "../security/watched_gateway.ts";
 
 const sse = { "content-type": "text/event-stream" };
@@ -36,20 +36,6 @@ async function withSession(
         headers: { "mcp-session-id": sessionId, ...request.headers },
       }),
   });
-}
-
-/** The network, with answers read to their end. */
-function network(
-  origin: string,
-): { readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response> } {
-  return {
-    async fetch(url, init) {
-      const response = await fetch(new URL(url, origin), init);
-      const bytes = await response.bytes();
-      const { status, headers } = response;
-      return new Response(bytes.length === 0 ? null : bytes, { status, headers });
-    },
-  };
 }
 
 /** An upstream that keeps one session and answers GET with what `stream` says. */

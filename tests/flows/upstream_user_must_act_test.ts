@@ -9,37 +9,16 @@ import {
   textOf,
   upstreamScene,
 } from "../support/upstream_scene.ts";
+import { MODERN_VERSION, type ModernMessage, modernMessage } from "../support/modern_message.ts";
 import type { UpstreamScene } from "../support/upstream_scene.ts";
-
-const ERA = "2026-07-28";
 
 /** A request of 2026-07-28, by a client that declares `elicitation`. */
 function modern(
   method: string,
   params: Record<string, unknown> = {},
   elicitation: Record<string, unknown> | null = { url: {} },
-) {
-  const name = params.name ?? params.uri;
-  return {
-    message: {
-      jsonrpc: "2.0",
-      id: 5,
-      method,
-      params: {
-        ...params,
-        _meta: {
-          "io.modelcontextprotocol/protocolVersion": ERA,
-          "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
-          "io.modelcontextprotocol/clientCapabilities": elicitation === null ? {} : { elicitation },
-        },
-      },
-    },
-    headers: {
-      "mcp-protocol-version": ERA,
-      "mcp-method": method,
-      ...(typeof name === "string" ? { "mcp-name": name } : {}),
-    },
-  };
+): ModernMessage {
+  return modernMessage(method, params, { capabilities: elicitation === null ? {} : { elicitation } });
 }
 
 const toolCall = { name: "echo", arguments: { a: 1 } };
@@ -245,7 +224,7 @@ Deno.test("2026-07-28: clients that cannot open a URL, and methods that cannot a
   const list = await call(scene, alice, modern("tools/list"));
   assert.equal(list.body.error?.code, 4010);
   const discover = await call(scene, alice, modern("server/discover"));
-  assert.deepEqual(discover.body.result?.supportedVersions, [ERA]);
+  assert.deepEqual(discover.body.result?.supportedVersions, [MODERN_VERSION]);
   const { message, headers } = modern("notifications/cancelled", { requestId: 1 });
   const { id: _id, ...notification } = message;
   assert.equal((await call(scene, alice, { message: notification, headers })).status, 202);

@@ -24,6 +24,20 @@ export function serveHarness(harness: Pick<Harness, "services" | "gateway">, por
   };
 }
 
+/** A listening gateway asked over the network, with answers read to their end: its streams do not pass through JavaScript. */
+export function network(
+  origin: string,
+): { readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response> } {
+  return {
+    async fetch(url, init) {
+      const response = await fetch(new URL(url, origin), init);
+      const bytes = await response.bytes();
+      const { status, headers } = response;
+      return new Response(bytes.length === 0 ? null : bytes, { status, headers });
+    },
+  };
+}
+
 /** One answer, as it stood on the wire. */
 export interface RawResponse {
   readonly status: number;

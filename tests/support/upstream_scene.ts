@@ -30,6 +30,8 @@ export interface UpstreamSceneOptions {
     | Partial<TokenExchangeOptions>
     | ((upstreamOrigin: string) => Partial<TokenExchangeOptions>);
   readonly harness?: HarnessOptions;
+  /** Paths of the routes to the one upstream and connection; operation ids are the paths without the slash. Default `/alpha`. */
+  readonly paths?: readonly string[];
   /** Further options of the gateway's configuration. */
   readonly config?: Partial<GatewayOptions>;
 }
@@ -40,7 +42,7 @@ export interface SceneUser {
   readonly token: string;
 }
 
-/** One route `/alpha`, connection `acme`, users `alice`, `bob` and `carol`. */
+/** Route `/alpha`, connection `acme`, users `alice`, `bob` and `carol`. */
 export async function upstreamScene(options: UpstreamSceneOptions = {}): Promise<UpstreamScene> {
   const clock = options.harness?.clock ?? new FakeClock();
   const upstream = startUpstream(clock, options.script);
@@ -54,7 +56,9 @@ export async function upstreamScene(options: UpstreamSceneOptions = {}): Promise
     users: ["alice", "bob", "carol"],
     gatewayOptions: { gateway: { accessTokenTtlSeconds: 86_400 } },
     config: () => ({
-      routes: [mcpProxy("/alpha", { operationId: "alpha", upstream: upstream.url, policies: [acme] })],
+      routes: (options.paths ?? ["/alpha"]).map((path) =>
+        mcpProxy(path, { operationId: path.slice(1), upstream: upstream.url, policies: [acme] })
+      ),
       ...options.config,
     }),
     ...options.harness,

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { freePort } from "../support/child_process.ts";
 import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { network, serveHarness } from "../support/raw_http.ts";
+import { within, writtenStream } from "../support/written_stream.ts";
 import { type WatchedGateway, watchedGateway, type WatchedOptions } from "../security/watched_gateway.ts";
 
 const sse = { "content-type": "text/event-stream" };
@@ -144,4 +145,71 @@ Deno.test("notifications/cancelled is relayed like any other (TR-29)", async () 
     assert.equal((await call({ message })).status, 202);
     assert.deepEqual(JSON.parse(gateway.upstreamRequests.at(-1)?.body ?? ""), message);
   });
+});
+
+Deno.test("another user with the session's id gets 404 for everything, and the opener's stream lives on (B12 186, TR-26, TR-27)", async () => {
+  const stream = writtenStream();
+  const upstream = (request: Request) => {
+    if (request.method === "GET") return stream.answer();
+    const headers = { "mcp-session-id": "upstream-session-1" };
+    return Response.json({ jsonrpc: "2.0", id: 1, result: {} }, { headers });
+  };
+  const port = freePort();
+  await using gateway = await watchedGateway({
+    upstream,
+    users: ["alice", "bob"],
+    origin: `http://127.0.0.1:${port}`,
+  });
+  await using _ = serveHarness(gateway, port);
+  const client = await registerClient(gateway);
+  const alice = (await obtainTokens(gateway, client, { user: "alice" })).access_token;
+  const bob = (await obtainTokens(gateway, client, { user: "bob" })).access_token;
+  const wire = network(gateway.origin);
+  const opened = await callMcp(wire, "/alpha", alice, { message: initialize });
+  const session = { "mcp-session-id": opened.headers.get("mcp-session-id") ?? "" };
+  const aborted = new AbortController();
+  const alices = await fetch(`${gateway.origin}/alpha`, {
+    headers: { authorization: `Bearer ${alice}`, accept: "text/event-stream", ...session },
+    signal: aborted.signal,
+  });
+  assert.equal(alices.status, 200);
+  const reader = alices.body?.pipeThrough(new TextDecoderStream()).getReader();
+  assert.ok(reader);
+  assert.equal((await within(5000, reader.read(), "the stream opens")).value, ": open\n\n");
+  const before = gateway.upstreamRequests.length;
+  const attempts: Parameters<typeof callMcp>[3][] = [
+    { method: "GET" },
+    { method: "GET", headers: { "last-event-id": "1" } },
+    { method: "DELETE" },
+    {},
+    { message: { jsonrpc: "2.0", id: "s-1", result: { action: "accept" } } },
+    { message: { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } } },
+    { message: initialize },
+  ];
+  for (const attempt of attempts) {
+    const answer = await callMcp(wire, "/alpha", bob, {
+      ...attempt,
+      headers: { ...attempt?.headers, ...session },
+    });
+    assert.equal(answer.status, 404, JSON.stringify(attempt));
+    stream.send(`data: after ${JSON.stringify(attempt)}\n\n`);
+    const event = await within(5000, reader.read(), "the next event");
+    assert.equal(event.value, `data: after ${JSON.stringify(attempt)}\n\n`);
+  }
+  assert.equal(gateway.upstreamRequests.length, before);
+  assert.equal((await callMcp(wire, "/alpha", alice, { headers: session })).status, 200);
+  aborted.abort();
+  await reader.cancel().catch(() => {});
+  await within(5000, stream.cancelled, "the upstream hears that its client has left");
+});
+
+Deno.test("events are replayed within a session only: without one, nothing says whose they are (TR-27)", async () => {
+  await using gateway = await watchedGateway();
+  const { access_token } = await obtainTokens(gateway, await registerClient(gateway));
+  const answer = await callMcp(gateway, "/alpha", access_token, {
+    method: "GET",
+    headers: { "last-event-id": "a-strangers" },
+  });
+  assert.equal(answer.status, 405);
+  assert.equal(gateway.upstreamRequests[0]?.request.headers.get("last-event-id"), null);
 });

@@ -11,9 +11,8 @@ import {
   type TestTokens,
 } from "../support/oauth_flow.ts";
 import { rawRequest, type RawServer, serveHarness } from "../support/raw_http.ts";
+import { within, writtenStream } from "../support/written_stream.ts";
 import { type WatchedGateway, watchedGateway, type WatchedOptions } from "../security/watched_gateway.ts";
-
-const sse = { "content-type": "text/event-stream" };
 
 interface Listening {
   readonly gateway: WatchedGateway;
@@ -45,45 +44,6 @@ async function listening(options: WatchedOptions, test: (on: Listening) => Promi
       },
     });
   await test({ gateway, server, client, tokens, call });
-}
-
-/** An upstream whose stream the test writes, and that knows when it was cancelled. */
-function writtenStream() {
-  const cancelled = Promise.withResolvers<number>();
-  const opened = Promise.withResolvers<void>();
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const encoder = new TextEncoder();
-  return {
-    opened: opened.promise,
-    /** Resolves with the moment of the cancellation. */
-    cancelled: cancelled.promise,
-    send: (text: string) => controller?.enqueue(encoder.encode(text)),
-    end: () => controller?.close(),
-    answer: () =>
-      new Response(
-        new ReadableStream<Uint8Array>({
-          start: (given) => {
-            controller = given;
-            given.enqueue(encoder.encode(": open\n\n"));
-            opened.resolve();
-          },
-          cancel: () => cancelled.resolve(performance.now()),
-        }),
-        { headers: sse },
-      ),
-  };
-}
-
-async function within<T>(ms: number, promise: Promise<T>, what: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 Deno.test("each event arrives within 100 ms of its sending, unchanged (TR-03)", async () => {

@@ -4,6 +4,9 @@ import type { Route } from "../lib/gateway/gateway.ts";
 import type { ConnectRequired, ConnectState } from "../lib/mcp/connect_required.ts";
 import { JSON_RPC_CODES, JsonRpcError, type JsonRpcId } from "../lib/mcp/json_rpc.ts";
 import { connectPath } from "../lib/oauth/paths.ts";
+import { protectedResourceMetadataUrl } from "../lib/oauth/protected_resource_metadata.ts";
+import { SCOPE } from "../lib/oauth/scope.ts";
+import { bearerChallenge } from "../lib/oauth/www_authenticate.ts";
 import { readChallenge } from "../lib/upstream/challenge.ts";
 import type { Credential } from "../lib/upstream/credential.ts";
 import { authProfileId, ownerOf } from "../lib/upstream/connection_settings.ts";
@@ -173,7 +176,19 @@ export class RouteCredential {
       authProfileId: authProfileId(upstream.settings),
       url: `${context.origin}${gateway.basePath}${connectPath(id)}?pending=${pendingId}`,
       elicitationId: pendingId,
+      challenge: this.#challenge(upstream, context.origin, why.state),
     };
+  }
+
+  /** What leads a user through our own sign-in to the Connect button; nothing where there is none to press. */
+  #challenge(upstream: UpstreamConnection, origin: string, state: ConnectState): string | null {
+    if (upstream.idJag !== null || state === "admin_connect_required") return null;
+    return bearerChallenge({
+      resourceMetadata: protectedResourceMetadataUrl(origin, this.#route.path),
+      scope: SCOPE,
+      error: "insufficient_scope",
+      description: `Connect ${upstream.settings.displayName} to continue.`,
+    });
   }
 
   /** Names the pending operation of this user at this route. */

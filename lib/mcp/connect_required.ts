@@ -20,6 +20,8 @@ export interface ConnectRequired {
   /** Names the pending operation; it is no credential. */
   readonly url: string;
   readonly elicitationId: string;
+  /** Our own Bearer challenge, where signing in here anew offers the user to connect; else `null`. */
+  readonly challenge: string | null;
 }
 
 /** JSON-RPC code of 2025-11-25 for a URL elicitation. */
@@ -62,7 +64,11 @@ export function connectRequiredAnswer(
     const asked = elicitation(required, message, audience);
     if (asked !== null) return result(message, asked);
   }
-  if (message.method === "tools/call") return result(message, { resultType: "complete", ...toolError(text) });
+  if (message.method === "tools/call") {
+    // A client that opens URLs has asked its user already: who said no is not asked in another way.
+    const challenge = modern.elicitsUrls ? null : required.challenge;
+    return result(message, { resultType: "complete", ...toolError(text, challenge) });
+  }
   if (message.method === "server/discover") return result(message, discoverResult(required));
   return error(message, { code: JSON_RPC_CODES.connectRequired, text, data: connectData(required) });
 }
@@ -72,7 +78,9 @@ function legacyAnswer(
   message: McpMessage,
   how: { readonly text: string; readonly elicits: boolean | null },
 ): ConnectAnswer {
-  if (how.elicits === false && message.method === "tools/call") return result(message, toolError(how.text));
+  if (how.elicits === false && message.method === "tools/call") {
+    return result(message, toolError(how.text, required.challenge));
+  }
   const elicitation = {
     mode: "url",
     elicitationId: required.elicitationId,
@@ -130,8 +138,16 @@ function discoverResult(required: ConnectRequired): Record<string, unknown> {
   };
 }
 
-function toolError(text: string): Record<string, unknown> {
-  return { content: [{ type: "text", text }], isError: true };
+/**
+ * ChatGPT offers to sign in again when it finds a challenge in a tool's result. That leads to our setup page, whose first button connects
+ * the upstream; other clients ignore it.
+ */
+function toolError(text: string, challenge: string | null): Record<string, unknown> {
+  return {
+    content: [{ type: "text", text }],
+    isError: true,
+    ...(challenge === null ? {} : { _meta: { "mcp/www_authenticate": [challenge] } }),
+  };
 }
 
 function promptOf({ state, displayName }: ConnectRequired): string {

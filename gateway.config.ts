@@ -3,7 +3,7 @@
  *
  * `deno task dev` runs it as it is. `deno task check` tells what is wrong with it, and prints what it means.
  */
-import { defineGateway, env, mcpDevOAuth, mcpLogtoOAuth, mcpProxy } from "@sallyport/gateway";
+import { defineGateway, env, mcpDevOAuth, mcpLogtoOAuth, mcpProxy, tokenExchange } from "@sallyport/gateway";
 
 export default defineGateway(({ mode }) => ({
   // Who signs in.
@@ -26,6 +26,11 @@ export default defineGateway(({ mode }) => ({
       summary: "Demo",
       // The demo server that `deno task dev` starts beside the gateway; in production, a server of yours.
       upstream: mode === "development" ? "http://127.0.0.1:9001/mcp" : env("DEMO_UPSTREAM_URL"),
+      policies: [
+        // The second gate: each user signs in at that server, once, and the gateway keeps and renews what it gets there.
+        // A server that wants a key of yours: upstreamApiKey(). One that wants nothing: no policy. See docs/upstreams.md.
+        tokenExchange({ id: "demo", displayName: "Demo" }),
+      ],
     }),
   ],
   // In production the gateway must know the origin that clients see. Set GATEWAY_PUBLIC_URL, or write it here:

@@ -12,11 +12,14 @@ import { type Note, type NoteStore, TooManyNotesError } from "./notes.ts";
 import { convertTime, convertUnits, DemoInputError, textStatistics, units } from "./text_tools.ts";
 
 const about = `This is Sallyport's demo MCP server. It runs on your own machine and keeps its notes in memory
-until it stops. Its tools convert times and units, count words, keep notes, and count down while
-reporting progress. Nothing it is given leaves the process.`;
+until it stops. Its tools convert times and units, count words, keep notes for your account, and count
+down while reporting progress. Nothing it is given leaves the process.`;
 
 /** What the tools share beyond one request. */
 export interface DemoState {
+  /** Whose request it is. */
+  readonly account: string;
+  /** That account's. */
   readonly notes: NoteStore;
   /** Tells subscribed clients that the list of notes has changed. */
   readonly notifier: () => Pick<ServerNotifier, "resourcesChanged">;
@@ -29,6 +32,7 @@ export function buildDemoMcpServer(state: DemoState): McpServer {
   const server = new McpServer({ name: "sallyport-demo", title: "Sallyport demo", version: "1.0.0" }, {
     instructions: "Converts times and units, counts words, keeps notes, counts down with progress.",
   });
+  addWhoAmI(server, state);
   addConverters(server);
   addNotes(server, state);
   addCountdown(server, state);
@@ -39,6 +43,15 @@ export function buildDemoMcpServer(state: DemoState): McpServer {
     (uri) => ({ contents: [{ uri: uri.href, mimeType: "text/plain", text: about }] }),
   );
   return server;
+}
+
+/** Behind a gateway one sees by it whose sign-in at the demo a call carries. */
+function addWhoAmI(server: McpServer, { account }: DemoState): void {
+  server.registerTool("who_am_i", {
+    title: "Who am I here?",
+    description: "Says as which of the demo's accounts you are signed in.",
+    annotations: { readOnlyHint: true, openWorldHint: false },
+  }, () => text(account));
 }
 
 function addConverters(server: McpServer): void {
@@ -81,7 +94,7 @@ function addConverters(server: McpServer): void {
 function addNotes(server: McpServer, { notes, notifier }: DemoState): void {
   server.registerTool("save_note", {
     title: "Save a note",
-    description: "Keeps a note until the demo server stops.",
+    description: "Keeps a note of yours until the demo server stops.",
     inputSchema: z.object({ title: z.string().min(1).max(100), text: z.string().max(10_000) }),
     annotations: { destructiveHint: false, openWorldHint: false },
   }, (note) =>
@@ -92,13 +105,13 @@ function addNotes(server: McpServer, { notes, notifier }: DemoState): void {
     }));
   server.registerTool("find_notes", {
     title: "Find notes",
-    description: "Lists the notes that contain some words, or all of them.",
+    description: "Lists your notes that contain some words, or all of them.",
     inputSchema: z.object({ words: z.string().max(200).default("") }),
     annotations: { readOnlyHint: true, openWorldHint: false },
   }, ({ words }) => answer(() => listing(notes.find(words))));
   server.registerTool("delete_note", {
     title: "Delete a note",
-    description: "Deletes one note for good.",
+    description: "Deletes one of your notes for good.",
     inputSchema: z.object({ id: z.string().max(20) }),
     annotations: { destructiveHint: true, idempotentHint: true, openWorldHint: false },
   }, ({ id }) =>

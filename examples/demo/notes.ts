@@ -21,7 +21,7 @@ export class TooManyNotesError extends Error {
   }
 }
 
-/** A small note store; one per running demo server, shared by all its clients. */
+/** A small note store; one per account of a running demo server, shared by all its clients. */
 export class NoteStore {
   readonly #notes = new Map<string, Note>();
   readonly #now: () => Date;

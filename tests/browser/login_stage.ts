@@ -67,7 +67,7 @@ export async function onStage(
     redirectUris: [`${origin}/oauth/callback`],
     postLogoutRedirectUris: [`${origin}/`],
   });
-  const demo = serveDemo({ port: 0 });
+  const demo = serveDemo({ port: 0, open: true });
   await using app = clientSite();
   try {
     const running = await startGateway({

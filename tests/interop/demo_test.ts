@@ -1,8 +1,8 @@
-/** The demo server as real clients see it, without a gateway in between. */
+/** The demo server as real clients see it, without a gateway in between: they sign in at its own authorization server. */
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import type { Client } from "@modelcontextprotocol/client";
-import { type DemoServer, serveDemo } from "../../examples/demo/server.ts";
+import { type DemoOptions, type DemoServer, serveDemo } from "../../examples/demo/server.ts";
 import {
   callWithProgress,
   close,
@@ -13,9 +13,13 @@ import {
   negotiatedVersion,
 } from "../support/clients.ts";
 import { TestChild } from "../support/child_process.ts";
+import { HeadlessOAuthProvider } from "../support/oauth_client_provider.ts";
 
-async function withDemo(act: (demo: DemoServer) => Promise<void>): Promise<void> {
-  const demo = serveDemo({ port: 0 });
+async function withDemo(
+  act: (demo: DemoServer) => Promise<void>,
+  options: Omit<DemoOptions, "port"> = {},
+): Promise<void> {
+  const demo = serveDemo({ ...options, port: 0 });
   try {
     await act(demo);
   } finally {
@@ -23,13 +27,22 @@ async function withDemo(act: (demo: DemoServer) => Promise<void>): Promise<void>
   }
 }
 
+/** Somebody who approves at the demo. */
+function person(account = "ada") {
+  return { oauth: new HeadlessOAuthProvider({ approval: { account } }) };
+}
+
 const eras = [
-  { name: "SDK v1", connect: (url: URL) => connectV1(url), version: "2025-11-25" },
-  { name: "SDK v2, legacy", connect: (url: URL) => connectV2(url), version: "2025-11-25" },
-  { name: "SDK v2, auto", connect: (url: URL) => connectV2(url, { mode: "auto" }), version: "2026-07-28" },
+  { name: "SDK v1", connect: (url: URL) => connectV1(url, person()), version: "2025-11-25" },
+  { name: "SDK v2, legacy", connect: (url: URL) => connectV2(url, person()), version: "2025-11-25" },
+  {
+    name: "SDK v2, auto",
+    connect: (url: URL) => connectV2(url, { ...person(), mode: "auto" }),
+    version: "2026-07-28",
+  },
   {
     name: "SDK v2, pinned",
-    connect: (url: URL) => connectV2(url, { mode: { pin: "2026-07-28" } }),
+    connect: (url: URL) => connectV2(url, { ...person(), mode: { pin: "2026-07-28" } }),
     version: "2026-07-28",
   },
 ] as const;
@@ -51,9 +64,11 @@ for (const { name, connect, version } of eras) {
           "find_notes",
           "save_note",
           "text_statistics",
+          "who_am_i",
         ]);
         const call = async (tool: string, input: Record<string, unknown>) =>
           await client.callTool({ name: tool, arguments: input });
+        assert.deepEqual((await call("who_am_i", {})).content, [{ type: "text", text: "ada" }]);
         const time = { time: "2026-07-28T09:30", from: "America/New_York", to: "Europe/Lisbon" };
         assert.deepEqual((await call("convert_time", time)).content, [{
           type: "text",
@@ -98,7 +113,7 @@ for (const { name, connect, version } of eras) {
 
 Deno.test("The demo stops at once while a client counts down", () =>
   withDemo(async (demo) => {
-    const { client, transport } = await connectV2(demo.url, { mode: "auto" });
+    const { client, transport } = await connectV2(demo.url, { ...person(), mode: "auto" });
     const call = client.callTool({ name: "countdown", arguments: { steps: 50, stepMs: 100 } }, {
       onprogress: () => {},
     });
@@ -124,7 +139,7 @@ Deno.test("The demo refuses a foreign Host and a foreign Origin (RS-11)", () =>
   withDemo(async ({ url }) => {
     assert.equal(await statusOf(url, { host: "evil.example.com" }), 403);
     assert.equal(await statusOf(url, { origin: "https://evil.example.com" }), 403);
-    assert.equal(await statusOf(url, { origin: "http://localhost:5173" }), 405);
+    assert.equal(await statusOf(url, { origin: "http://localhost:5173" }), 401);
   }));
 
 Deno.test("The demo runs with network permission for its port alone, and says when the port is taken", async () => {
@@ -141,3 +156,11 @@ Deno.test("The demo runs with network permission for its port alone, and says wh
   await third.waitForLine((line) => line === `Demo MCP server: ${taken.url}` || undefined);
   assert.equal((await third.stop()).code, 0);
 });
+
+Deno.test("with `open` the demo asks nobody to sign in", () =>
+  withDemo(async ({ url }) => {
+    const connection = await connectV1(url);
+    const answer = await connection.client.callTool({ name: "who_am_i", arguments: {} });
+    assert.deepEqual(answer.content, [{ type: "text", text: "everybody" }]);
+    await close(connection);
+  }, { open: true }));

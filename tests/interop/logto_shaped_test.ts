@@ -66,7 +66,7 @@ async function onStage<Provider extends TestProvider>(
 ): Promise<void> {
   const port = freePort();
   const idp = await start(`http://127.0.0.1:${port}`);
-  const demo = serveDemo({ port: 0 });
+  const demo = serveDemo({ port: 0, open: true });
   try {
     const gateway = await startGateway({
       port,

@@ -26,7 +26,7 @@ export async function onStage(
   options: SceneOptions = {},
 ): Promise<void> {
   const upstream = await startEverything();
-  const demo = serveDemo({ port: 0 });
+  const demo = serveDemo({ port: 0, open: true });
   try {
     const gateway = await startGateway({ config: configuration({ upstream, demo }, options) });
     try {

@@ -17,7 +17,7 @@ interface Scene {
 }
 
 async function onStage(act: (scene: Scene) => Promise<void>): Promise<void> {
-  const demo = serveDemo({ port: 0 });
+  const demo = serveDemo({ port: 0, open: true });
   // The SDKs take a document's address only if it is https, so the gateway is told whom to trust.
   const ca = await certificateAuthority();
   await using host = documentHost({ tls: await ca.issue({ names: ["127.0.0.1"] }) });

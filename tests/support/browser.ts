@@ -33,6 +33,10 @@ export interface ApprovalOptions extends NavigateOptions {
   readonly user?: string;
   /** The button of the setup page: `approve`, `connect`, `cancel`. Default `approve`. */
   readonly decision?: string;
+  /** Presses Connect first where the setup page offers it, and approves at the upstream's own page. */
+  readonly connect?: boolean;
+  /** As which account to approve at the demo; by default the first that it offers. */
+  readonly account?: string;
   /** The route to choose, where the setup page asks. */
   readonly operationId?: string;
 }
@@ -194,7 +198,7 @@ function sameAddress(one: URL, other: URL): boolean {
   return one.protocol === other.protocol && one.host === other.host && one.pathname === other.pathname;
 }
 
-/** What a person would choose on one of our own pages on the way to an authorization. */
+/** What a person would choose on one of our own pages, or the demo's, on the way to an authorization. */
 function answersFor(page: Page, options: ApprovalOptions): Record<string, string> {
   const choices = page.forms.flatMap((form) => form.choices);
   if (page.status === 200 && page.url.pathname.endsWith("/oauth/dev-login")) {
@@ -204,8 +208,12 @@ function answersFor(page: Page, options: ApprovalOptions): Record<string, string
   }
   if (page.status === 200 && page.url.pathname.endsWith("/oauth/setup")) {
     const route = options.operationId ?? choices.find((choice) => choice.name === "operation_id")?.value;
-    const decision = options.decision ?? "approve";
+    const unconnected = choices.some(({ name, value }) => name === "decision" && value === "connect");
+    const decision = options.connect && unconnected ? "connect" : options.decision ?? "approve";
     return { ...(route === undefined ? {} : { operation_id: route }), decision };
   }
+  const account = options.account ?? choices.find(({ name }) => name === "account")?.value;
+  // The demo's own consent page: examples/demo.
+  if (page.status === 200 && page.url.pathname === "/authorize" && account !== undefined) return { account };
   throw new Error(`Nothing to answer at ${page.url.pathname} (${page.status}):\n${page.html}`);
 }

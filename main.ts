@@ -42,6 +42,7 @@ async function main(): Promise<void> {
         ? gateway.publicUrl.origin
         : `http://${hostname}:${port}`;
       if (environment.development) tell(banner(gateway, origin));
+      void app.checkUpstreams();
     },
   }, (request, delivery) => app.handle(request, new Connection(delivery)));
 

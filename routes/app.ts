@@ -32,6 +32,7 @@ import { register, registration, unregister } from "./register.ts";
 import { revoke } from "./revoke.ts";
 import { setup, setupDecision } from "./setup.ts";
 import { token } from "./token.ts";
+import { type UpstreamNetwork, upstreamsOf } from "./upstream.ts";
 import { ASSETS } from "./views/assets.ts";
 
 /** A compiled gateway, ready to be served. */
@@ -41,6 +42,8 @@ export interface GatewayApp {
     request: Request,
     connection: { readonly peer: string; readonly delivery: Delivery },
   ): Response | Promise<Response>;
+  /** Looks where the names of the upstreams lead, and logs what may not be asked. Requests do so by themselves. */
+  checkUpstreams(): Promise<void>;
   /** Ends all open streams and stops every timer. */
   close(): void;
 }
@@ -49,6 +52,8 @@ export interface GatewayApp {
 export interface AppOptions {
   /** For tests: how the names in strangers' URLs are resolved, and whose certificates count. */
   readonly strangers?: Pick<PinnedFetchOptions, "resolve" | "ca">;
+  /** For tests: the same for the upstreams of routes. */
+  readonly upstreams?: UpstreamNetwork;
 }
 
 /** Compiles the gateway into a Hono router. */
@@ -78,8 +83,9 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
     }
   };
 
-  for (const route of gateway.routes) {
-    const endpoint = answer("mcp", mcpEndpoint(deployment, { streams, deadlines }, route));
+  const upstreams = upstreamsOf(services, gateway, options.upstreams);
+  for (const [route, upstream] of upstreams) {
+    const endpoint = answer("mcp", mcpEndpoint(deployment, { streams, deadlines }, { route, upstream }));
     router.all(route.path, readableToAllowedOrigins(gateway, endpoint));
   }
   addMetadata(router, deployment);
@@ -96,9 +102,13 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
       const entered = enter(deployment, request, connection);
       return entered instanceof Response ? entered : router.fetch(request, entered);
     },
+    async checkUpstreams() {
+      await Promise.all([...upstreams.values()].map(({ address }) => address?.look()));
+    },
     close() {
       streams.closeAll();
       deadlines.close();
+      for (const { client } of upstreams.values()) client?.close();
     },
   };
 }

@@ -1,6 +1,5 @@
 /** The MCP endpoint of a route: bearer check, one request to the upstream, its answer streamed back (MCP Streamable HTTP). */
 import type { Context } from "@hono/hono";
-import type { Route } from "../lib/gateway/gateway.ts";
 import { NotUtf8Error, readText } from "../lib/http/body.ts";
 import { ClientGoneError, forward } from "../lib/mcp/forward.ts";
 import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
@@ -22,7 +21,6 @@ import { handOver } from "./hand_over.ts";
 import { startInvocation } from "./invocation.ts";
 import { type Admitted, type Endpoint, judge, type ProxyParts } from "./mcp_exchange.ts";
 import { rateCheckOf } from "./rate_limit.ts";
-import { upstreamOf } from "./upstream.ts";
 import { ownBody, userMustAct } from "./user_must_act.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
@@ -31,13 +29,13 @@ const METHODS = "GET, POST, DELETE, OPTIONS";
 export function mcpEndpoint(
   deployment: Deployment,
   parts: ProxyParts,
-  route: Route,
+  { route, upstream }: Pick<Endpoint, "route" | "upstream">,
 ): (c: Context<Env>) => Promise<Response> {
   const endpoint: Endpoint = {
     deployment,
     parts,
     route,
-    upstream: upstreamOf(route),
+    upstream,
     credential: new RouteCredential(deployment, route),
     rateCheck: rateCheckOf(route, deployment.services.clock),
   };
@@ -126,6 +124,8 @@ async function relay(
   }
   const controller = new AbortController();
   request.signal.addEventListener("abort", () => controller.abort(), { once: true });
+  // Who left while the credential was renewed is heard no more.
+  if (request.signal.aborted) controller.abort();
   const invocation = startInvocation(endpoint.deployment.services, {
     context,
     route: endpoint.route,

@@ -180,12 +180,15 @@ Deno.test("sources import packages that deno.json names, and Node's modules, alo
   assert.deepEqual([...new Set(packages)].filter((to) => !allowed(to)), []);
 });
 
-Deno.test("Node's network modules are used where addresses are pinned, and nowhere else", async () => {
+Deno.test("Node's network modules are used where addresses are pinned and names resolved, and nowhere else", async () => {
   const graph = await wholeGraph();
   const users = graph.filter(({ to }) => /^node:(?:https?|http2|net|tls|dgram|dns)\b/.test(to)).map((
     { from },
   ) => from);
-  assert.deepEqual([...new Set(users)], ["lib/http/pinned_fetch.ts"]);
+  assert.deepEqual([...new Set(users)].toSorted(), [
+    "lib/http/name_resolution.ts",
+    "lib/http/pinned_fetch.ts",
+  ]);
 });
 
 Deno.test("no module imports itself by way of others, not even for types", async () => {

@@ -137,6 +137,8 @@ export interface Route {
   /** PEM. */
   readonly clientCertificate: { readonly cert: string; readonly key: Secret } | null;
   readonly allowPrivateNetwork: boolean;
+  /** Whether the upstream may be on this machine all the same: the gateway itself is. */
+  readonly allowLoopback: boolean;
   readonly timeouts: {
     /** Until the answer's headers. */
     readonly responseMs: number;

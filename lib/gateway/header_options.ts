@@ -12,6 +12,7 @@ const HOP_BY_HOP = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
+  "http2-settings",
 ]);
 
 // What the message itself or the protocol decides anew for each request.
@@ -21,8 +22,12 @@ const PER_REQUEST = new Set([
   "content-type",
   "content-encoding",
   "accept",
+  "accept-encoding",
+  "accept-language",
   "expect",
   "last-event-id",
+  "traceparent",
+  "tracestate",
 ]);
 
 /** What is wrong with a header's name, or nothing. */

@@ -62,12 +62,14 @@ export const routeOptions = z.strictObject({
     /** The certificate chain in PEM. */
     cert: text({
       expected: "a certificate in PEM",
+      pem: true,
       check: (value) =>
         value.includes("-----BEGIN CERTIFICATE-----") ? undefined : "This is no certificate in PEM",
     }),
     /** Its private key in PEM. */
     key: secret({
       expected: "a private key in PEM",
+      pem: true,
       check: (value) =>
         /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/.test(value) ? undefined : "This is no private key in PEM",
     }),
@@ -147,6 +149,7 @@ const spec: DefinitionSpec<typeof routeSchema, Route> = {
       followRedirects: options.followRedirects,
       clientCertificate: options.clientCertificate ?? null,
       allowPrivateNetwork: options.allowPrivateNetwork,
+      allowLoopback: context.site.loopback,
       timeouts: options.timeouts,
       ...combine({ upstream: options.upstream, parts }, context),
     };

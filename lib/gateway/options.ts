@@ -60,24 +60,25 @@ export function option<Input, Output>(
 export interface TextRule extends OptionRule {
   /** Returns what is wrong with a non-empty value, or nothing. */
   readonly check?: (value: string) => string | undefined;
+  /** PEM: its line breaks may be written as `\n`, as environment files often have them, and it may end with one. */
+  readonly pem?: boolean;
 }
 
 /** A non-empty string, or `env("NAME")`. */
 export function text(rule: TextRule): z.ZodType<string, Text> {
-  return option<Text, string>(rule, (value, refuse) => {
-    const problem = textProblem(value) ?? rule.check?.(String(value));
-    if (problem !== undefined) refuse(problem);
-    return String(value);
-  });
+  return option<Text, string>(rule, (given, refuse) => readText(given, rule, refuse));
 }
 
 /** A string that no message, log or inspection may show, or `env("NAME")`. */
 export function secret(rule: TextRule): z.ZodType<Secret, Text> {
-  return option<Text, Secret>(rule, (value, refuse) => {
-    const problem = textProblem(value) ?? rule.check?.(String(value));
-    if (problem !== undefined) refuse(problem);
-    return new Secret(String(value));
-  });
+  return option<Text, Secret>(rule, (given, refuse) => new Secret(readText(given, rule, refuse)));
+}
+
+function readText(given: unknown, rule: TextRule, refuse: Refuse): string {
+  const value = rule.pem === true && typeof given === "string" ? given.replaceAll("\\n", "\n").trim() : given;
+  const problem = textProblem(value) ?? rule.check?.(String(value));
+  if (problem !== undefined) refuse(problem);
+  return String(value);
 }
 
 /** What is wrong with a value as the text of any option; never repeats the value. */

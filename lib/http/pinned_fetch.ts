@@ -5,17 +5,18 @@
  */
 import http from "node:http";
 import https from "node:https";
-import { lookup as lookUp } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
+import { type ResolveName, resolveName } from "./name_resolution.ts";
 import { isLoopbackHost, isPublicAddress } from "./network_address.ts";
 import { type Fetch, OutboundError, type OutboundLimits } from "./outbound_fetch.ts";
+import { abortable } from "./abortable.ts";
 
 /** How strangers' URLs are treated. */
 export interface PinnedFetchOptions extends OutboundLimits {
   /** Whether loopback may be asked, and plain http be used there: when the gateway itself is on loopback. */
   readonly allowLoopback: boolean;
   /** For tests: another name resolution. */
-  readonly resolve?: (hostname: string) => Promise<string[]>;
+  readonly resolve?: ResolveName;
   /** For tests: replaces the trusted certificate authorities, PEM. */
   readonly ca?: string;
 }
@@ -58,7 +59,7 @@ function allowedUrl(input: string, options: PinnedFetchOptions): URL {
 
 async function allowedAddresses(url: URL, options: PinnedFetchOptions): Promise<readonly string[]> {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
-  const resolve = options.resolve ?? resolveAll;
+  const resolve = options.resolve ?? resolveName;
   const addresses = isIP(hostname) ? [hostname] : await resolve(hostname);
   const allowed = (address: string) =>
     isPublicAddress(address) ||
@@ -70,20 +71,8 @@ async function allowedAddresses(url: URL, options: PinnedFetchOptions): Promise<
   return addresses;
 }
 
-async function resolveAll(hostname: string): Promise<string[]> {
-  return (await lookUp(hostname, { all: true })).map((answer) => answer.address);
-}
-
 function isLoopback(address: string): boolean {
   return isLoopbackHost(address.includes(":") ? `[${address}]` : address);
-}
-
-function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 function send(

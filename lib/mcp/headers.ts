@@ -13,6 +13,9 @@ const REQUEST_HEADERS: readonly string[] = [
 /** The headers that repeat a 2026-07-28 body. Beside an older body nothing has checked them, and they must not steer anybody (TR-23). */
 const MODERN_HEADERS: readonly string[] = ["mcp-method", "mcp-name"];
 
+/** What the gateway calls itself, unless the route's `setHeaders` says otherwise. */
+export const USER_AGENT: readonly [string, string] = ["user-agent", "sallyport"];
+
 /** Answer headers that come back as they are. */
 const RESPONSE_HEADERS: readonly string[] = ["content-type", "mcp-protocol-version", "retry-after"];
 
@@ -21,7 +24,7 @@ export function requestHeaders(
   headers: Headers,
   { modern }: { readonly modern: boolean },
 ): [string, string][] {
-  const listed: [string, string][] = [["accept-encoding", "identity"], ["user-agent", "sallyport"]];
+  const listed: [string, string][] = [["accept-encoding", "identity"]];
   for (const name of REQUEST_HEADERS) pushListed(listed, headers, name);
   if (modern) {
     for (const name of MODERN_HEADERS) pushListed(listed, headers, name);

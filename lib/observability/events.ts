@@ -40,6 +40,7 @@ export type EventName =
   | "mcp_capability_invoked"
   | "mcp_capability_completed"
   | "mcp_session_refused"
+  | "mcp_upstream_address_refused"
   | "mcp_upstream_unreachable";
 
 /** The only things an event may carry. Never tokens, codes, secrets, cookies, query strings, bodies, or whole redirect URIs. */

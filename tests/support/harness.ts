@@ -36,6 +36,8 @@ export interface HarnessOptions {
   readonly origin?: string;
   /** How names in strangers' URLs are resolved, and whose certificates count there. */
   readonly strangers?: AppOptions["strangers"];
+  /** The same for the upstreams of routes. */
+  readonly upstreams?: AppOptions["upstreams"];
 }
 
 /** An event as it was logged. */
@@ -48,6 +50,10 @@ export interface Harness extends AsyncDisposable {
   readonly origin: string;
   readonly gateway: Gateway;
   readonly services: Services;
+  /** What the gateway was made with beside its configuration. */
+  readonly appOptions: AppOptions;
+  /** What `main.ts` does once the gateway listens. */
+  readonly checkUpstreams: () => Promise<void>;
   readonly clock: FakeClock;
   readonly kv: Deno.Kv;
   readonly events: readonly LoggedEvent[];
@@ -81,11 +87,12 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     keyRing: parseKeyRing(TEST_KEYS, random),
     events: createEvents({ clock, level: "debug", write: (line) => events.push(JSON.parse(line)) }),
   });
-  const app = createApp(
-    services,
-    gateway,
-    options.strangers === undefined ? {} : { strangers: options.strangers },
-  );
+  const { strangers, upstreams } = options;
+  const appOptions: AppOptions = {
+    ...(strangers === undefined ? {} : { strangers }),
+    ...(upstreams === undefined ? {} : { upstreams }),
+  };
+  const app = createApp(services, gateway, appOptions);
   const ask: Harness["fetch"] = async (url, init = {}) => {
     const target = new URL(url, origin);
     const headers = new Headers(init.headers);
@@ -103,6 +110,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     origin,
     gateway,
     services,
+    appOptions,
+    checkUpstreams: () => app.checkUpstreams(),
     clock,
     kv,
     events,

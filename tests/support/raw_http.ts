@@ -8,8 +8,11 @@ export interface RawServer extends AsyncDisposable {
 }
 
 /** Serves the gateway of a harness, with its store, clock and events, on a port of its own or the given one. */
-export function serveHarness(harness: Pick<Harness, "services" | "gateway">, port = 0): RawServer {
-  const app = createApp(harness.services, harness.gateway);
+export function serveHarness(
+  harness: Pick<Harness, "services" | "gateway"> & Partial<Pick<Harness, "appOptions">>,
+  port = 0,
+): RawServer {
+  const app = createApp(harness.services, harness.gateway, harness.appOptions);
   const server = Deno.serve(
     { hostname: "127.0.0.1", port, onListen() {} },
     (request, delivery) => app.handle(request, { peer: delivery.remoteAddr.hostname, delivery }),

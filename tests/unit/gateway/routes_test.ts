@@ -26,6 +26,7 @@ Deno.test("`mcpProxy()` fills in every default of the contract (section 2.3)", (
     followRedirects: false,
     clientCertificate: null,
     allowPrivateNetwork: false,
+    allowLoopback: true,
     timeouts: { responseMs: 60_000, idleMs: 0 },
     credential: { kind: "none" },
     headers: [],
@@ -67,6 +68,14 @@ const PEM = {
 Deno.test("`clientCertificate` keeps its key a secret and needs an https upstream", () => {
   const compiled = onlyRoute({ clientCertificate: PEM });
   assert.equal(compiled.clientCertificate?.key.reveal(), PEM.key);
+  // As a file ends, and as an environment file has it.
+  const asFiles = onlyRoute({ clientCertificate: { cert: `${PEM.cert}\n`, key: `${PEM.key}\r\n` } });
+  const inOneLine = onlyRoute({
+    clientCertificate: { cert: PEM.cert.replaceAll("\n", "\\n"), key: PEM.key.replaceAll("\n", "\\n") },
+  });
+  for (const { clientCertificate } of [asFiles, inOneLine]) {
+    assert.deepEqual([clientCertificate?.cert, clientCertificate?.key.reveal()], [PEM.cert, PEM.key]);
+  }
   assert.deepEqual(
     report(options({ routes: [route({ clientCertificate: PEM, upstream: "http://up.example/" })] })),
     [

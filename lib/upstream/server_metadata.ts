@@ -63,7 +63,7 @@ function endpoint(text: string, issuer: string): string {
   const scheme = url?.protocol === "https:" || (url?.protocol === "http:" && issuer.startsWith("http:"));
   if (
     url === null || !scheme || url.username !== "" || url.password !== "" || url.hash !== "" ||
-    /\s/.test(text)
+    /[\s\p{Cc}]/u.test(text)
   ) {
     throw new UpstreamError("refused", "endpoint_refused");
   }

@@ -26,7 +26,7 @@ export interface UpstreamScript {
   /** `scope` of the challenge. */
   challengeScope: string | null;
   /** Answers instead of any endpoint, the MCP endpoint too, unless it returns `null`. */
-  answer: ((request: ServerRequest) => Response | Promise<Response> | null) | null;
+  answer: ((request: ServerRequest) => Response | null | Promise<Response | null>) | null;
   /** Answers instead of the token endpoint, unless it returns `null`. */
   token: ((form: URLSearchParams) => Response | Promise<Response | null> | null) | null;
   /** Answers instead of the MCP endpoint, for a token that is good, unless it returns `null`. */

@@ -10,6 +10,7 @@ import type { ConnectParts } from "../lib/upstream/connect.ts";
 import { Connections } from "../lib/upstream/connection.ts";
 import { authProfileId } from "../lib/upstream/connection_settings.ts";
 import { Discovery } from "../lib/upstream/discovery.ts";
+import { KnownClients } from "../lib/upstream/known_clients.ts";
 import { IdJagTokens } from "../lib/upstream/id_jag.ts";
 import type { OwnAddress } from "../lib/upstream/registration.ts";
 import { signingKey } from "../lib/upstream/signing_key.ts";
@@ -38,7 +39,11 @@ export function upstreamConnections(
     if (credential.kind !== "tokenExchange" || found.has(credential.connection.id)) continue;
     const { connection: settings } = credential;
     const fetch = fetchFor(settings, { gateway, allowPrivateNetwork, strangers });
-    const tokenEndpoint = { fetch, signingKey: () => signingKey(services) };
+    const tokenEndpoint = {
+      fetch,
+      signingKey: () => signingKey(services),
+      knownClients: new KnownClients(services.clock),
+    };
     found.set(settings.id, {
       settings,
       discovery: new Discovery(settings, {

@@ -34,6 +34,8 @@ export type EventName =
   | "mcp_auth_upstream_connection_refused"
   | "mcp_auth_upstream_connection_lost"
   | "mcp_auth_upstream_refresh_failed"
+  | "mcp_auth_upstream_registered"
+  | "mcp_auth_upstream_registration_lost"
   | "mcp_auth_upstream_disconnected"
   | "mcp_auth_upstream_user_must_act"
   | "mcp_auth_upstream_override_used"

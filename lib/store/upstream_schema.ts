@@ -40,6 +40,8 @@ export const upstreamClients = collection("upstream_client", {
   issuer: z.string(),
   redirectUri: z.string(),
   client: upstreamClient,
+  /** Where the server lets us read the registration (RFC 7592), at the origin of its registration endpoint; `null`: nowhere. */
+  management: z.object({ uri: z.string(), token: z.string() }).nullable().default(null),
   registeredAt: z.number(),
 }, { sealed: true });
 
@@ -117,5 +119,6 @@ export const signingKeys = collection("signing_key", {
 export type ConnectionRecord = RecordOf<typeof connections>;
 export type ConnectRecord = RecordOf<typeof connects>;
 export type PendingConnectRecord = RecordOf<typeof pendingConnects>;
+export type UpstreamClientRecord = RecordOf<typeof upstreamClients>;
 export type UpstreamServer = z.output<typeof upstreamServer>;
 export type UpstreamClient = z.output<typeof upstreamClient>;

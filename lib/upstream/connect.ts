@@ -7,12 +7,12 @@ import { type ConnectRecord, connects } from "../store/upstream_schema.ts";
 import { claimConnection } from "./connection_records.ts";
 import { type ConnectionSettings, ownerOf } from "./connection_settings.ts";
 import type { Discovered, Discovery } from "./discovery.ts";
-import { forgetRegistration, obtainClient, type OwnAddress } from "./registration.ts";
+import { obtainClient, type OwnAddress } from "./registration.ts";
+import { askAsClient } from "./registration_check.ts";
 import {
   checkAuthorizationResponse,
   exchangeCode,
   type TokenEndpointParts,
-  TokenRefusedError,
   type UpstreamTokens,
 } from "./token_endpoint.ts";
 import { UpstreamError } from "./upstream_error.ts";
@@ -42,7 +42,7 @@ export interface ConnectStart {
 
 /** Stores the connect and returns where to send the browser. The issuer is recorded before it leaves. @throws {UpstreamError} */
 export async function beginConnect(
-  services: Pick<Services, "store" | "clock" | "random">,
+  services: Pick<Services, "store" | "clock" | "random" | "events">,
   parts: ConnectParts,
   start: ConnectStart,
 ): Promise<string> {
@@ -94,8 +94,8 @@ export async function findConnect(
  * @throws {UpstreamError} @throws {TokenRefusedError}
  */
 export async function redeemConnect(
-  services: Pick<Services, "store" | "clock">,
-  parts: Pick<ConnectParts, "tokenEndpoint">,
+  services: Pick<Services, "store" | "clock" | "random" | "events">,
+  parts: Pick<ConnectParts, "settings" | "tokenEndpoint">,
   entry: Entry<ConnectRecord>,
   params: URLSearchParams,
 ): Promise<UpstreamTokens | null> {
@@ -111,14 +111,9 @@ export async function redeemConnect(
   const { owner, connectionId } = entry.value;
   const claim = { owner, connectionId, holder: entry.id[0] };
   if (!await claimConnection(services, usingUp(), claim).commit()) return null;
-  try {
-    return await exchangeCode(parts.tokenEndpoint, entry.value, response);
-  } catch (error) {
-    if (error instanceof TokenRefusedError && error.code === "invalid_client") {
-      await forgetRegistration(services, entry.value.connectionId, entry.value.client.clientId);
-    }
-    throw error;
-  }
+  const about = { settings: parts.settings, server: entry.value.server, client: entry.value.client };
+  const exchange = () => exchangeCode(parts.tokenEndpoint, entry.value, response);
+  return await askAsClient(services, parts.tokenEndpoint, about, exchange);
 }
 
 async function authorizationUrl(

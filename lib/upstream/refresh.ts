@@ -9,7 +9,8 @@ import { type ConnectionRecord, refreshPauses } from "../store/upstream_schema.t
 import type { ConnectionRecords } from "./connection_records.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
 import { type Credential, credentialOf, STALE } from "./credential.ts";
-import { currentClient, forgetRegistration } from "./registration.ts";
+import { currentClient } from "./registration.ts";
+import { askAsClient, isRegistered } from "./registration_check.ts";
 import {
   refreshTokens,
   revokeToken,
@@ -133,18 +134,27 @@ export class Refreshes {
     }
   }
 
-  async #exchange(entry: Entry<ConnectionRecord>, _lease: Lease): Promise<Credential> {
+  async #exchange(entry: Entry<ConnectionRecord>, lease: Lease): Promise<Credential> {
     const { services, settings, tokenEndpoint, records } = this.#parts;
     const { value } = entry;
     const { refreshToken } = value;
     if (refreshToken === null) return STALE;
+    const client = currentClient(settings, value.client);
+    let asked = 0;
     let tokens: UpstreamTokens;
     try {
-      tokens = await refreshTokens(tokenEndpoint, {
-        ...value,
-        client: currentClient(settings, value.client),
-        refreshToken,
-      });
+      tokens = await askAsClient(
+        services,
+        tokenEndpoint,
+        { settings, server: value.server, client },
+        async () => {
+          // Asking more than once may take longer than one lease.
+          if (asked++ > 0 && !await lease.extend(LEASE_MS)) {
+            throw new UpstreamError("unavailable", "refresh_lease_lost");
+          }
+          return await refreshTokens(tokenEndpoint, { ...value, client, refreshToken });
+        },
+      );
     } catch (error) {
       if (!(error instanceof TokenRefusedError)) throw error;
       return await this.#refused(entry, error);
@@ -172,15 +182,12 @@ export class Refreshes {
   async #refused(entry: Entry<ConnectionRecord>, error: TokenRefusedError): Promise<Credential> {
     const { services, settings, records } = this.#parts;
     const { value } = entry;
-    // A client that was registered by hand is the operator's to mend; connecting anew would not help.
-    const ending = settings.clientRegistration.mode === "manual"
-      ? ["invalid_grant"]
-      : ["invalid_grant", "invalid_client", "unauthorized_client"];
+    // A client that nobody can forget is the operator's to mend, or the server cannot read our document; connecting anew would not help.
+    const ending = isRegistered(settings, value.client)
+      ? ["invalid_grant", "invalid_client", "unauthorized_client"]
+      : ["invalid_grant"];
     if (!ending.includes(error.code)) {
       throw new UpstreamError("unavailable", "refresh_refused", { cause: error });
-    }
-    if (error.code === "invalid_client") {
-      await forgetRegistration(services, settings.id, value.client.clientId);
     }
     await records.change(entry, { ...value, dead: true });
     services.events.emit("warn", "mcp_auth_upstream_connection_lost", {

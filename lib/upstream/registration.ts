@@ -1,17 +1,24 @@
 /** Becoming a client of the upstream's authorization server: configured, by our metadata document, or registered dynamically. */
 import * as oauth from "@panva/oauth4webapi";
 import { z } from "zod";
-import { hashSecret } from "../crypto/secret_token.ts";
 import { takeLease } from "../store/lease.ts";
 import type { Services } from "../services.ts";
-import { type UpstreamClient, upstreamClients, type UpstreamServer } from "../store/upstream_schema.ts";
+import {
+  type UpstreamClient,
+  type UpstreamClientRecord,
+  upstreamClients,
+  type UpstreamServer,
+} from "../store/upstream_schema.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
 import { readDocument } from "./document.ts";
+import { isKnown } from "./registration_check.ts";
+import { manualId, registrationId } from "./registration_records.ts";
 import { requestOptions, serverOf, type TokenEndpointParts } from "./token_endpoint.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
 const TTL_MS = 10 * 365 * 86_400_000;
-const LEASE_MS = 20_000;
+/** Longer than the registration may take, shorter than the others wait. */
+const LEASE_MS = 12_000;
 const WAIT_MS = 200;
 const ATTEMPTS = 75;
 
@@ -24,7 +31,7 @@ export interface OwnAddress {
 
 /** The client that we are at this server. @throws {UpstreamError} */
 export async function obtainClient(
-  services: Pick<Services, "store" | "clock" | "random">,
+  services: Pick<Services, "store" | "clock" | "random" | "events">,
   parts: TokenEndpointParts,
   request: {
     readonly settings: ConnectionSettings;
@@ -77,6 +84,7 @@ async function requireSameIssuer(
     issuer: server.issuer,
     redirectUri: own.redirectUri,
     client: { ...client, clientSecret: null },
+    management: null,
     registeredAt: now,
     expiresAt: now + TTL_MS,
   });
@@ -88,25 +96,9 @@ async function requireSameIssuer(
   if (winner?.value.issuer !== server.issuer) throw new UpstreamError("refused", "issuer_unconfirmed");
 }
 
-function manualId(clientId: string): string {
-  return hashSecret(JSON.stringify(["manual", clientId]));
-}
-
-/** Forgets the registrations that the server no longer knows, unless they were replaced already. */
-export async function forgetRegistration(
-  { store }: Pick<Services, "store">,
-  connectionId: string,
-  clientId: string,
-): Promise<void> {
-  for await (const entry of store.list(upstreamClients, connectionId)) {
-    if (entry.value.client.clientId !== clientId || entry.id[1] === manualId(clientId)) continue;
-    await store.write().check(entry).delete(upstreamClients, ...entry.id).commit();
-  }
-}
-
 /** One registration per issuer and redirect URI, made by one process while the others wait. */
 async function registered(
-  services: Pick<Services, "store" | "clock" | "random">,
+  services: Pick<Services, "store" | "clock" | "random" | "events">,
   parts: TokenEndpointParts,
   { settings, server, own }: { settings: ConnectionSettings; server: UpstreamServer; own: OwnAddress },
 ): Promise<UpstreamClient> {
@@ -115,7 +107,11 @@ async function registered(
   const id = registrationId({ issuer: server.issuer, redirectUri });
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const known = await store.get(upstreamClients, settings.id, id);
-    if (known !== null) return known.value.client;
+    if (known !== null) {
+      const { client } = known.value;
+      if (await isKnown(services, parts, { settings, server, client })) return client;
+      continue;
+    }
     const lease = await takeLease(services, `register:${settings.id}:${id}`, LEASE_MS);
     if (lease === null) {
       await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
@@ -124,16 +120,19 @@ async function registered(
     try {
       const again = await store.get(upstreamClients, settings.id, id);
       if (again !== null) return again.value.client;
-      const { client, expiresAt } = await register(parts, server, redirectUri);
+      const { client, management, expiresAt } = await register(parts, server, redirectUri);
       const now = clock.now();
       const record = {
         issuer: server.issuer,
         redirectUri,
         client,
+        management,
         registeredAt: now,
         expiresAt: Math.min(expiresAt, now + TTL_MS),
       };
       await store.write().set(upstreamClients, [settings.id, id], record).commit();
+      parts.knownClients.note(client.clientId);
+      services.events.emit("info", "mcp_auth_upstream_registered", { upstreamServerId: settings.id });
       return client;
     } finally {
       await lease.release();
@@ -173,12 +172,17 @@ async function register(
   if (answer.status !== 201 && answer.status !== 200) {
     throw new UpstreamError("refused", "registration_refused");
   }
-  return readRegistration(await readDocument(answer), { wanted, redirectUri });
+  return readRegistration(await readDocument(answer), {
+    wanted,
+    redirectUri,
+    origin: new URL(server.registrationEndpoint).origin,
+  });
 }
 
 /** A client as the server made it. */
 interface Registered {
   readonly client: UpstreamClient;
+  readonly management: UpstreamClientRecord["management"];
   /** When its secret ends, in milliseconds since the epoch. */
   readonly expiresAt: number;
 }
@@ -190,11 +194,17 @@ const information = z.object({
   client_secret_expires_at: z.number().nonnegative().nullish().catch(null),
   redirect_uris: z.array(z.string()).nullish(),
   token_endpoint_auth_method: z.string().nullish(),
+  registration_client_uri: z.string().max(2048).nullish().catch(null),
+  registration_access_token: z.string().max(4096).regex(/^[\x21-\x7e]+$/).nullish().catch(null),
 });
 
 function readRegistration(
   json: unknown,
-  expected: { readonly wanted: UpstreamClient["authMethod"]; readonly redirectUri: string },
+  expected: {
+    readonly wanted: UpstreamClient["authMethod"];
+    readonly redirectUri: string;
+    readonly origin: string;
+  },
 ): Registered {
   const parsed = information.safeParse(json);
   if (!parsed.success) throw new UpstreamError("refused", "registration_malformed");
@@ -209,8 +219,12 @@ function readRegistration(
   if (authMethod.startsWith("client_secret_") && secret === null) {
     throw new UpstreamError("refused", "registration_without_secret");
   }
+  const { registration_client_uri: uri, registration_access_token: token } = data;
+  // A server at one origin has no business with a token for another.
+  const readable = uri && token && URL.parse(uri)?.origin === expected.origin;
   return {
     client: { clientId: data.client_id, clientSecret: secret, authMethod },
+    management: readable ? { uri, token } : null,
     // RFC 7591: 0 for a secret that does not expire.
     expiresAt: (data.client_secret_expires_at || Infinity) * 1000,
   };
@@ -227,8 +241,4 @@ function chooseMethod(supported: readonly string[], mayHaveSecret: boolean): Ups
   const ours = mayHaveSecret ? METHODS : (["none"] as const);
   return ours.find((method) => supported.includes(method)) ??
     (mayHaveSecret ? "client_secret_basic" : "none");
-}
-
-function registrationId(of: { readonly issuer: string; readonly redirectUri: string }): string {
-  return hashSecret(JSON.stringify([of.issuer, of.redirectUri]));
 }

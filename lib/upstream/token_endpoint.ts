@@ -2,6 +2,7 @@
 import * as oauth from "@panva/oauth4webapi";
 import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import type { ConnectRecord, UpstreamClient, UpstreamServer } from "../store/upstream_schema.ts";
+import type { KnownClients } from "./known_clients.ts";
 import type { SigningKey } from "./signing_key.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
@@ -14,6 +15,7 @@ const TOKEN = /^[\x21-\x7e]+$/;
 export interface TokenEndpointParts {
   readonly fetch: Fetch;
   readonly signingKey: () => Promise<SigningKey>;
+  readonly knownClients: KnownClients;
 }
 
 /** Tokens that are fit to be stored. */

@@ -1,7 +1,8 @@
 /** The way back: the upstream's answer becomes the client's, and a stream is watched until it ends. */
 import type { Route } from "../lib/gateway/gateway.ts";
-import { endable } from "../lib/mcp/event_stream.ts";
+import { endable, type EventStream } from "../lib/mcp/event_stream.ts";
 import { responseHeaders } from "../lib/mcp/headers.ts";
+import { limitIdle } from "../lib/mcp/idle_limit.ts";
 import { isModern, JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
 import { bindSessionId } from "../lib/mcp/session_id.ts";
 import type { Invocation } from "./invocation.ts";
@@ -47,7 +48,11 @@ export async function handOver(
   const type = answer.headers.get("content-type")?.toLowerCase();
   if (answer.body === null || !type?.startsWith("text/event-stream")) {
     invocation.completed();
-    return new Response(answer.body, { status: answer.status, headers });
+    const { idleMs } = endpoint.route.timeouts;
+    const body = answer.body === null || idleMs === 0
+      ? answer.body
+      : watched(endpoint, admitted, answer.body).body;
+    return new Response(body, { status: answer.status, headers });
   }
   headers.push(["x-accel-buffering", "no"]);
   const stream = await watchStream(endpoint, admitted, answered, answer.body);
@@ -63,7 +68,10 @@ async function watchStream(
 ): Promise<Response | ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { streams } = endpoint.parts;
   const { verdict, context } = admitted;
-  const { body, end } = endable(upstreamBody);
+  let idle = false;
+  const { body, end } = endpoint.route.timeouts.idleMs === 0
+    ? endable(upstreamBody)
+    : watched(endpoint, admitted, upstreamBody, () => idle = true);
   if (!streams.hasRoomFor(verdict.userId)) {
     end();
     throw new JsonRpcError(
@@ -87,8 +95,34 @@ async function watchStream(
     invocation.completed("cancelled");
     return refusal;
   }
-  completed.then(() => invocation.completed(), () => invocation.completed("cancelled"));
+  completed.then(
+    () => invocation.completed(idle ? "cancelled" : undefined),
+    () => invocation.completed("cancelled"),
+  );
   return body;
+}
+
+/** For a route with `timeouts.idleMs`: an answer that is cut off, and logged, when its upstream falls silent. */
+function watched(
+  { deployment, parts, route }: Endpoint,
+  { context, verdict }: Admitted,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onIdle: () => void = () => {},
+): EventStream {
+  return limitIdle(body, {
+    idleMs: route.timeouts.idleMs,
+    deadlines: parts.deadlines,
+    onIdle() {
+      onIdle();
+      deployment.services.events.emit("warn", "mcp_upstream_unreachable", {
+        requestId: context.requestId,
+        operationId: route.operationId,
+        subjectId: verdict.userId,
+        clientId: verdict.clientId,
+        reasonCode: "upstream_idle",
+      });
+    },
+  });
 }
 
 function refusedCredential(route: Route): string {

@@ -19,7 +19,7 @@ import { authorize } from "./authorize.ts";
 import { authorizationServerDocument, routeDocument } from "./authorization_server_metadata.ts";
 import { callback } from "./callback.ts";
 import type { Delivery, Deployment, Env } from "./context.ts";
-import { openToEveryOrigin, readableToAllowedOrigins } from "./cors.ts";
+import { openToEveryOrigin } from "./cors.ts";
 import { devLogin, devLoginDecision } from "./dev_login.ts";
 import { enter, requestTarget } from "./edge.ts";
 import { answerError, type Surface } from "./error_handler.ts";
@@ -73,6 +73,14 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   const deadlines = new Deadlines();
   const { clock, revocations } = services;
   const streams = new StreamRegistry({ clock, revocations, limits: gateway.limits });
+  const upstreams = upstreamsOf(services, gateway, options.upstreams);
+  const mcpEndpoints = new Map(
+    Array.from(
+      upstreams,
+      ([route, upstream]) =>
+        [route.path, mcpEndpoint(deployment, { streams, deadlines }, { route, upstream })] as const,
+    ),
+  );
   // Paths are compared as they were sent: nothing is decoded on the way to a decision.
   const router = new Hono<Env>({ getPath: (request) => requestTarget(request.url).path });
   const answer = (surface: Surface, handler: Handler): Handler => async (c) => {
@@ -83,11 +91,6 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
     }
   };
 
-  const upstreams = upstreamsOf(services, gateway, options.upstreams);
-  for (const [route, upstream] of upstreams) {
-    const endpoint = answer("mcp", mcpEndpoint(deployment, { streams, deadlines }, { route, upstream }));
-    router.all(route.path, readableToAllowedOrigins(gateway, endpoint));
-  }
   addMetadata(router, deployment);
   addAuthorizationServer(router, deployment, { answer, quotas });
   addPages(router, deployment, answer);
@@ -100,7 +103,10 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   return {
     handle(request, connection) {
       const entered = enter(deployment, request, connection);
-      return entered instanceof Response ? entered : router.fetch(request, entered);
+      if (entered instanceof Response) return entered;
+      // MCP routes are literal paths and the calls that users wait for: no router, no middleware.
+      const mcp = mcpEndpoints.get(entered.target.path);
+      return mcp === undefined ? router.fetch(request, entered) : mcp(request, entered);
     },
     async checkUpstreams() {
       await Promise.all([...upstreams.values()].map(({ address }) => address?.look()));

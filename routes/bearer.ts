@@ -13,13 +13,13 @@ export interface Refused {
   readonly error: "invalid_token" | "invalid_request" | null;
 }
 
-/** The verdict on the request's token, or why it is refused. Only the `Authorization` header counts. */
-export async function checkBearer(
-  deployment: Deployment,
+/** The verdict on the request's token, or why it is refused: at once where it is cached. Only the `Authorization` header counts. */
+export function checkBearer(
+  deployment: Pick<Deployment, "verifier">,
   request: { readonly authorization: string | null; readonly search: string },
   route: Route,
   origin: string,
-): Promise<Verdict | Refused> {
+): Verdict | Refused | Promise<Verdict | Refused> {
   const { authorization, search } = request;
   if (authorization === null) return { reason: "token_missing", error: null };
   if (search !== "" && new URLSearchParams(search).has("access_token")) {
@@ -27,7 +27,13 @@ export async function checkBearer(
   }
   const token = bearerToken(authorization);
   if (token === null) return { reason: "authorization_malformed", error: "invalid_token" };
-  const verdict = deployment.verifier.peek(token) ?? await deployment.verifier.verify(token);
+  const cached = deployment.verifier.peek(token);
+  return cached === undefined
+    ? deployment.verifier.verify(token).then((verdict) => atRoute(verdict, route, origin))
+    : atRoute(cached, route, origin);
+}
+
+function atRoute(verdict: Verdict | null, route: Route, origin: string): Verdict | Refused {
   if (verdict === null) return { reason: "token_unknown_or_expired", error: "invalid_token" };
   if (verdict.operationId !== route.operationId || verdict.resource !== resourceOf(origin, route.path)) {
     return { reason: "token_for_another_route", error: "invalid_token" };

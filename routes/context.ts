@@ -6,12 +6,20 @@ import type { Gateway } from "../lib/gateway/gateway.ts";
 import type { IdentityProvider } from "../lib/login/identity_provider.ts";
 import type { RateLimiter } from "../lib/observability/rate_limiter.ts";
 import type { Services } from "../lib/services.ts";
-
 import type { UpstreamConnections } from "./upstream_connections.ts";
+
+/** The request target, cut from the raw URL: nothing is decoded or normalised, so a path is what was sent. */
+export interface RequestTarget {
+  readonly host: string;
+  readonly path: string;
+  /** With its question mark, or empty. */
+  readonly search: string;
+}
 
 /** Facts of one request that its headers alone do not tell. */
 export interface RequestContext {
   readonly requestId: string;
+  readonly target: RequestTarget;
   /** Our own origin for this request. */
   readonly origin: string;
   /** IP address of the peer that connected. */

@@ -43,26 +43,11 @@ export function isAllowedOrigin(gateway: Gateway, own: string, origin: string): 
   return isLoopbackOrigin(own) && isLoopbackOrigin(origin);
 }
 
-/** Lets a page of an allowed origin read whatever `handler` answers, an error too. */
-export function readableToAllowedOrigins(
-  gateway: Gateway,
-  handler: (c: Context<Env>) => Response | Promise<Response>,
-): (c: Context<Env>) => Promise<Response> {
-  return async (c) => {
-    const response = await handler(c);
-    const origin = c.req.raw.headers.get("origin");
-    if (origin !== null && isAllowedOrigin(gateway, c.env.origin, origin)) {
-      for (const [name, value] of mcpCorsHeaders(origin)) response.headers.set(name, value);
-    }
-    return response;
-  };
-}
-
-function mcpCorsHeaders(origin: string): [string, string][] {
-  return [["access-control-allow-origin", origin], ["access-control-expose-headers", MCP_EXPOSED_HEADERS], [
-    "vary",
-    "Origin",
-  ]];
+/** Lets a page of this origin, which is allowed, read an MCP route's answer, an error too. */
+export function makeReadable(response: Response, origin: string): void {
+  response.headers.set("access-control-allow-origin", origin);
+  response.headers.set("access-control-expose-headers", MCP_EXPOSED_HEADERS);
+  response.headers.set("vary", "Origin");
 }
 
 /** The answer to a preflight, or to a plain OPTIONS. */

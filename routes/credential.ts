@@ -2,6 +2,7 @@
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import type { ConnectRequired, ConnectState } from "../lib/mcp/connect_required.ts";
+import type { HeaderRecord } from "../lib/mcp/headers.ts";
 import { JSON_RPC_CODES, JsonRpcError, type JsonRpcId } from "../lib/mcp/json_rpc.ts";
 import { connectPath } from "../lib/oauth/paths.ts";
 import { protectedResourceMetadataUrl } from "../lib/oauth/protected_resource_metadata.ts";
@@ -25,7 +26,7 @@ const MAX_REMEMBERED_LINKS = 10_000;
 export type CredentialOutcome =
   | {
     readonly kind: "headers";
-    readonly headers: readonly (readonly [string, string])[];
+    readonly headers: Readonly<HeaderRecord>;
     readonly token: string | null;
   }
   | { readonly kind: "act"; readonly required: ConnectRequired };
@@ -138,7 +139,7 @@ export class RouteCredential {
       const { accessToken: token } = credential;
       return {
         kind: "headers",
-        headers: [...this.#fixed.headers, ["authorization", `Bearer ${token}`]],
+        headers: { ...this.#fixed.headers, authorization: `Bearer ${token}` },
         token,
       };
     }

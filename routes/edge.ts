@@ -2,18 +2,10 @@
 import { clientAddress } from "../lib/http/client_address.ts";
 import { resolveOrigin } from "../lib/http/public_url.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
-import type { Delivery, Deployment, RequestContext } from "./context.ts";
+import type { Delivery, Deployment, RequestContext, RequestTarget } from "./context.ts";
 
 /** Longest request target, in characters. */
 const MAX_TARGET_LENGTH = 16_384;
-
-/** The request target, cut from the raw URL: nothing is decoded or normalised, so a path is what was sent. */
-export interface RequestTarget {
-  readonly host: string;
-  readonly path: string;
-  /** With its question mark, or empty. */
-  readonly search: string;
-}
 
 /** Cuts a request's URL apart. */
 export function requestTarget(url: string): RequestTarget {
@@ -63,20 +55,20 @@ export function enter(
       "This host is not served here. Set publicUrl or allowedHosts in gateway.config.ts if it should be.",
     );
   }
-  return new EdgeContext({ origin: origin ?? "", connection, trustedProxies: trusted, headers });
+  return new EdgeContext({ target, origin: origin ?? "", connection, trustedProxies: trusted, headers });
 }
 
 /** Addresses cost more than they look, and a call of a tool needs none: they are read when somebody asks. */
 class EdgeContext implements RequestContext {
   readonly requestId: string = crypto.randomUUID();
+  readonly target: RequestTarget;
+  readonly origin: string;
   readonly #from: EdgeFacts;
 
   constructor(from: EdgeFacts) {
+    this.target = from.target;
+    this.origin = from.origin;
     this.#from = from;
-  }
-
-  get origin(): string {
-    return this.#from.origin;
   }
 
   get peer(): string {
@@ -96,6 +88,7 @@ class EdgeContext implements RequestContext {
 }
 
 interface EdgeFacts {
+  readonly target: RequestTarget;
   readonly origin: string;
   readonly connection: { readonly peer: string; readonly delivery: Delivery };
   readonly trustedProxies: number;

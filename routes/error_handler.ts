@@ -1,18 +1,24 @@
 /** The only place that turns an error into an answer: OAuth JSON, a redirect to the client, a page, or JSON-RPC. */
 import type { Context } from "@hono/hono";
 import { AuthorizationError } from "../lib/authorization_server/authorization_error.ts";
-import { BodyTooLargeError } from "../lib/http/body.ts";
+import { BodyTooLargeError, NotUtf8Error } from "../lib/http/body.ts";
 import { PageError, type PageErrorOptions } from "../lib/http/page_error.ts";
 import { errorBody, JSON_RPC_CODES, JsonRpcError } from "../lib/mcp/json_rpc.ts";
 import type { EventFields, EventName } from "../lib/observability/events.ts";
 import { OAuthError } from "../lib/oauth/errors.ts";
 import { RecordTooLargeError } from "../lib/store/store.ts";
-import type { Deployment, Env } from "./context.ts";
+import type { Deployment, Env, RequestContext } from "./context.ts";
 import { errorPage } from "./views/error.ts";
 import { pageHeaders } from "./views/page_headers.ts";
 
-/** Which language an endpoint's callers speak: decides how a fault is told. */
-export type Surface = "oauth" | "page" | "mcp";
+/** Which language an endpoint's callers speak: decides how a fault is told. MCP routes have {@linkcode answerMcpError}. */
+export type Surface = "oauth" | "page";
+
+/** The request that failed, as far as its answer and its event tell of it: a Hono context, or the same of an MCP route. */
+export interface FailedRequest {
+  readonly req: { readonly method: string; readonly path: string };
+  readonly env: Pick<RequestContext, "requestId">;
+}
 
 const RETRY_AFTER_SECONDS = 5;
 
@@ -24,32 +30,52 @@ export async function answerError(
   error: unknown,
 ): Promise<Response> {
   if (error instanceof AuthorizationError) return redirectError(c, deployment, error);
-  const known = translate(error, surface);
+  if (error instanceof PageError) return await answerPage(c, deployment, error.page);
+  const known = error instanceof OAuthError ? error : oauthSizeError(error);
   if (known === null) return await unexpected(c, deployment, surface, error);
-  if (known instanceof OAuthError) {
-    if (surface === "page") return await answerPage(c, deployment, pageOf(known));
-    record(c, deployment, oauthEventOf(c.req.path, known), known.reason, known.status);
-    return oauthAnswer(c, known);
+  if (surface === "page") return await answerPage(c, deployment, pageOf(known));
+  record(c, deployment, oauthEventOf(c.req.path, known), known.reason, known.status);
+  return oauthAnswer(c, known);
+}
+
+/** Answers an error of an MCP route as JSON-RPC, and records why. */
+export function answerMcpError(failed: FailedRequest, deployment: Deployment, error: unknown): Response {
+  const known = error instanceof JsonRpcError ? error : unreadableBody(error);
+  if (known === null) {
+    const fault = recordUnexpected(failed, deployment, error);
+    return jsonRpcAnswer(failed, new JsonRpcError(JSON_RPC_CODES.internalError, fault.message, fault));
   }
-  if (known instanceof PageError) return await answerPage(c, deployment, known.page);
-  record(c, deployment, mcpEventOf(known), known.reason, known.status, known.fields);
-  return jsonRpcAnswer(c, known);
+  record(failed, deployment, mcpEventOf(known), known.reason, known.status, known.fields);
+  return jsonRpcAnswer(failed, known);
 }
 
 /** Size faults mean the same everywhere, in another shape. */
-function translate(error: unknown, surface: Surface): OAuthError | PageError | JsonRpcError | null {
-  if (error instanceof OAuthError || error instanceof PageError || error instanceof JsonRpcError) {
-    return error;
+function sizeFault(error: unknown): "body_too_large" | "record_too_large" | null {
+  if (error instanceof BodyTooLargeError) return "body_too_large";
+  return error instanceof RecordTooLargeError ? "record_too_large" : null;
+}
+
+function oauthSizeError(error: unknown): OAuthError | null {
+  const reason = sizeFault(error);
+  return reason === null
+    ? null
+    : new OAuthError("invalid_request", "The request is too large.", { status: 413, reason });
+}
+
+function unreadableBody(error: unknown): JsonRpcError | null {
+  if (error instanceof NotUtf8Error) {
+    return new JsonRpcError(JSON_RPC_CODES.parseError, "Parse error: the body is not UTF-8.", {
+      status: 400,
+      reason: "body_not_json",
+    });
   }
-  if (!(error instanceof BodyTooLargeError || error instanceof RecordTooLargeError)) return null;
-  const reason = error instanceof BodyTooLargeError ? "body_too_large" : "record_too_large";
-  if (surface === "mcp") {
-    return new JsonRpcError(JSON_RPC_CODES.invalidRequest, "The request body is too large.", {
+  const reason = sizeFault(error);
+  return reason === null
+    ? null
+    : new JsonRpcError(JSON_RPC_CODES.invalidRequest, "The request body is too large.", {
       status: 413,
       reason,
     });
-  }
-  return new OAuthError("invalid_request", "The request is too large.", { status: 413, reason });
 }
 
 function redirectError(c: Context<Env>, deployment: Deployment, error: AuthorizationError): Response {
@@ -63,7 +89,7 @@ function redirectError(c: Context<Env>, deployment: Deployment, error: Authoriza
 }
 
 async function answerPage(
-  c: Context<Env>,
+  c: FailedRequest,
   deployment: Deployment,
   page: PageErrorOptions,
 ): Promise<Response> {
@@ -101,7 +127,7 @@ function pageOf(error: OAuthError): PageErrorOptions {
 }
 
 /** The RFC 6749 §5.2 answer. */
-function oauthAnswer(c: Context<Env>, error: OAuthError): Response {
+function oauthAnswer(c: FailedRequest, error: OAuthError): Response {
   return Response.json({ error: error.code, error_description: error.message }, {
     status: error.status,
     headers: {
@@ -113,7 +139,7 @@ function oauthAnswer(c: Context<Env>, error: OAuthError): Response {
   });
 }
 
-function jsonRpcAnswer(c: Context<Env>, error: JsonRpcError): Response {
+function jsonRpcAnswer(c: FailedRequest, error: JsonRpcError): Response {
   return new Response(errorBody(error), {
     status: error.status,
     headers: {
@@ -125,43 +151,41 @@ function jsonRpcAnswer(c: Context<Env>, error: JsonRpcError): Response {
   });
 }
 
-/** A fault of ours or of the store: nothing of it is shown but the request id. */
 async function unexpected(
-  c: Context<Env>,
+  c: FailedRequest,
   deployment: Deployment,
   surface: Surface,
   error: unknown,
 ): Promise<Response> {
+  const fault = recordUnexpected(c, deployment, error);
+  if (surface === "oauth") return oauthAnswer(c, new OAuthError("server_error", fault.message, fault));
+  return await answerPage(c, deployment, {
+    status: 503,
+    title: "Something went wrong in the gateway",
+    happened: "The gateway could not process this request. Nothing was lost.",
+    todo: "Try again in a moment. If it stays, give the request id below to whoever runs this gateway.",
+    reason: fault.reason,
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
+}
+
+/** A fault of ours or of the store: nothing of it is shown but the request id. */
+function recordUnexpected({ req, env }: FailedRequest, { services }: Deployment, error: unknown) {
   const errorName = error instanceof Error ? error.name : typeof error;
-  const { requestId } = c.env;
-  deployment.services.events.emit("error", "gateway_fault", {
+  const { requestId } = env;
+  services.events.emit("error", "gateway_fault", {
     requestId,
     errorName,
-    method: c.req.method,
-    path: c.req.path,
+    method: req.method,
+    path: req.path,
   });
-  const headers = { "Retry-After": String(RETRY_AFTER_SECONDS) };
-  const reason = "gateway_fault";
-  const message =
-    `The gateway could not process the request. Try again in a moment; if it stays, name request ${requestId} to its operator.`;
-  switch (surface) {
-    case "oauth":
-      return oauthAnswer(c, new OAuthError("server_error", message, { reason, status: 503, headers }));
-    case "mcp":
-      return jsonRpcAnswer(
-        c,
-        new JsonRpcError(JSON_RPC_CODES.internalError, message, { reason, status: 503, headers }),
-      );
-    case "page":
-      return await answerPage(c, deployment, {
-        status: 503,
-        title: "Something went wrong in the gateway",
-        happened: "The gateway could not process this request. Nothing was lost.",
-        todo: "Try again in a moment. If it stays, give the request id below to whoever runs this gateway.",
-        reason,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
-  }
+  return {
+    reason: "gateway_fault",
+    status: 503,
+    headers: { "Retry-After": String(RETRY_AFTER_SECONDS) },
+    message:
+      `The gateway could not process the request. Try again in a moment; if it stays, name request ${requestId} to its operator.`,
+  };
 }
 
 function oauthEventOf(path: string, { status }: OAuthError): EventName {
@@ -179,7 +203,7 @@ function mcpEventOf({ status }: JsonRpcError): EventName {
 }
 
 function record(
-  c: Context<Env>,
+  c: FailedRequest,
   deployment: Deployment,
   event: EventName,
   reasonCode: string,

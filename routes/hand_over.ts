@@ -41,10 +41,10 @@ export async function handOver(
       admitted.verdict,
       message?.sessionElicitsUrls ?? null,
     );
-    if (sessionId !== null) headers.push(["mcp-session-id", sessionId]);
+    if (sessionId !== null) headers["mcp-session-id"] = sessionId;
   }
   // RFC 9110 §15.5.6: a 405 says what is allowed.
-  if (answer.status === 405) headers.push(["allow", answer.headers.get("allow") ?? "POST"]);
+  if (answer.status === 405) headers["allow"] = answer.headers.get("allow") ?? "POST";
   const type = answer.headers.get("content-type")?.toLowerCase();
   if (answer.body === null || !type?.startsWith("text/event-stream")) {
     invocation.completed();
@@ -54,7 +54,7 @@ export async function handOver(
       : watched(endpoint, admitted, answer.body).body;
     return new Response(body, { status: answer.status, headers });
   }
-  headers.push(["x-accel-buffering", "no"]);
+  headers["x-accel-buffering"] = "no";
   const stream = await watchStream(endpoint, admitted, answered, answer.body);
   return stream instanceof Response ? stream : new Response(stream, { status: answer.status, headers });
 }

@@ -3,7 +3,7 @@ import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { ClientGoneError } from "../lib/mcp/forward.ts";
 import { JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
-import type { EventFields } from "../lib/observability/events.ts";
+import { type EventFields, type EventLevel, type Events, SharedFields } from "../lib/observability/events.ts";
 import type { Services } from "../lib/services.ts";
 import type { RequestContext } from "./context.ts";
 
@@ -31,8 +31,8 @@ interface About {
 /** Emits `mcp_capability_invoked` and returns what emits its end; of a batch, for each message. */
 export function startInvocation(services: Pick<Services, "events">, about: About): Invocation {
   const elements = about.message?.elements ?? [];
-  if (elements.length === 0) return startOne(services, about);
-  const each = elements.map((message) => startOne(services, { ...about, message }));
+  if (elements.length === 0) return new OneInvocation(services.events, about);
+  const each = elements.map((message) => new OneInvocation(services.events, { ...about, message }));
   return {
     upstreamAnswered: (status) => each.forEach((one) => one.upstreamAnswered(status)),
     completed: (outcome) => each.forEach((one) => one.completed(outcome)),
@@ -40,48 +40,57 @@ export function startInvocation(services: Pick<Services, "events">, about: About
   };
 }
 
-function startOne(services: Pick<Services, "events">, about: About): Invocation {
-  const { context, route, verdict, message } = about;
-  const level = message?.method && CAPABILITY_METHODS.has(message.method) ? "info" : "debug";
-  const fields: EventFields = {
-    requestId: context.requestId,
-    operationId: route.operationId,
-    subjectId: verdict.userId,
-    clientId: verdict.clientId,
-    ...(message?.method ? { mcpMethod: message.method } : {}),
-    ...(message?.capability ? { capability: message.capability } : {}),
-  };
-  const startedAt = performance.now();
-  let upstreamLatencyMs = 0;
-  let status = 0;
-  services.events.emit(level, "mcp_capability_invoked", fields);
-  const finish = (outcome: "ok" | "error" | "cancelled", extra: EventFields) => {
-    const latencyMs = rounded(performance.now() - startedAt);
-    services.events.emit(outcome === "error" ? "warn" : level, "mcp_capability_completed", {
-      ...fields,
-      ...extra,
-      outcome,
-      latencyMs,
+/** The two events of one message. */
+class OneInvocation implements Invocation {
+  readonly #events: Events;
+  readonly #level: EventLevel;
+  readonly #fields: SharedFields;
+  readonly #startedAt = performance.now();
+  #upstreamLatencyMs = 0;
+  #status = 0;
+
+  constructor(events: Events, { context, route, verdict, message }: About) {
+    this.#events = events;
+    this.#level = message?.method && CAPABILITY_METHODS.has(message.method) ? "info" : "debug";
+    this.#fields = new SharedFields({
+      requestId: context.requestId,
+      operationId: route.operationId,
+      subjectId: verdict.userId,
+      clientId: verdict.clientId,
+      ...(message?.method ? { mcpMethod: message.method } : {}),
+      ...(message?.capability ? { capability: message.capability } : {}),
     });
-  };
-  return {
-    upstreamAnswered(answeredStatus) {
-      upstreamLatencyMs = rounded(performance.now() - startedAt);
-      status = answeredStatus;
-    },
-    completed(outcome) {
-      finish(outcome ?? (status < 400 ? "ok" : "error"), { status, upstreamLatencyMs });
-    },
-    failed(error) {
-      if (error instanceof ClientGoneError) return finish("cancelled", {});
-      finish(
-        "error",
-        error instanceof JsonRpcError
-          ? { status: error.status, reasonCode: error.reason }
-          : { reasonCode: "gateway_fault" },
-      );
-    },
-  };
+    events.emit(this.#level, "mcp_capability_invoked", {}, this.#fields);
+  }
+
+  upstreamAnswered(status: number): void {
+    this.#upstreamLatencyMs = rounded(performance.now() - this.#startedAt);
+    this.#status = status;
+  }
+
+  completed(outcome?: "cancelled"): void {
+    const status = this.#status;
+    this.#finish(outcome ?? (status < 400 ? "ok" : "error"), {
+      status,
+      upstreamLatencyMs: this.#upstreamLatencyMs,
+    });
+  }
+
+  failed(error: unknown): void {
+    if (error instanceof ClientGoneError) return this.#finish("cancelled", {});
+    this.#finish(
+      "error",
+      error instanceof JsonRpcError
+        ? { status: error.status, reasonCode: error.reason }
+        : { reasonCode: "gateway_fault" },
+    );
+  }
+
+  #finish(outcome: "ok" | "error" | "cancelled", about: EventFields): void {
+    const latencyMs = rounded(performance.now() - this.#startedAt);
+    const level = outcome === "error" ? "warn" : this.#level;
+    this.#events.emit(level, "mcp_capability_completed", { ...about, outcome, latencyMs }, this.#fields);
+  }
 }
 
 function rounded(milliseconds: number): number {

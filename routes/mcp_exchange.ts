@@ -4,7 +4,7 @@ import type { Route } from "../lib/gateway/gateway.ts";
 import type { Upstream } from "../lib/mcp/forward.ts";
 import type { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import type { Deadlines } from "../lib/runtime/deadlines.ts";
-import { challenge, checkBearer } from "./bearer.ts";
+import { challenge, checkBearer, type Refused } from "./bearer.ts";
 import type { Deployment, RequestContext } from "./context.ts";
 import type { RouteCredential } from "./credential.ts";
 import type { RateCheck } from "./rate_limit.ts";
@@ -31,16 +31,27 @@ export interface Admitted {
   readonly request: Request;
   readonly context: RequestContext;
   readonly verdict: Verdict;
-  readonly search: string;
 }
 
-/** The verdict on the request's token, or the challenge that refuses it. */
-export async function judge(
-  { deployment, route }: Endpoint,
-  { request, context, search }: Omit<Admitted, "verdict">,
-): Promise<Verdict | Response> {
+/** The verdict on the request's token, or the challenge that refuses it: at once where the verdict is cached. */
+export function judge(
+  endpoint: Endpoint,
+  asked: Omit<Admitted, "verdict">,
+): Verdict | Response | Promise<Verdict | Response> {
+  const { request, context } = asked;
   const authorization = request.headers.get("authorization");
-  const verdict = await checkBearer(deployment, { authorization, search }, route, context.origin);
+  const { search } = context.target;
+  const found = checkBearer(endpoint.deployment, { authorization, search }, endpoint.route, context.origin);
+  return found instanceof Promise
+    ? found.then((verdict) => orChallenge(endpoint, context, verdict))
+    : orChallenge(endpoint, context, found);
+}
+
+function orChallenge(
+  { deployment, route }: Endpoint,
+  context: RequestContext,
+  verdict: Verdict | Refused,
+): Verdict | Response {
   if (!("reason" in verdict)) return verdict;
   deployment.services.events.emit(
     verdict.error === null ? "debug" : "warn",

@@ -1,10 +1,9 @@
 /** The MCP endpoint of a route: bearer check, one request to the upstream, its answer streamed back (MCP Streamable HTTP). */
-import type { Context } from "@hono/hono";
-import { NotUtf8Error, readText } from "../lib/http/body.ts";
+import { readText } from "../lib/http/body.ts";
 import { ClientGoneError, forward } from "../lib/mcp/forward.ts";
 import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
 import { checkEra } from "../lib/mcp/era_check.ts";
-import { requestHeaders } from "../lib/mcp/headers.ts";
+import { type HeaderRecord, requestHeaders } from "../lib/mcp/headers.ts";
 import {
   isModern,
   JSON_RPC_CODES,
@@ -14,9 +13,9 @@ import {
 } from "../lib/mcp/json_rpc.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
 import { type Caller, type CredentialOutcome, RouteCredential } from "./credential.ts";
-import type { Deployment, Env, RequestContext } from "./context.ts";
-import { isAllowedOrigin, mcpPreflight } from "./cors.ts";
-import { requestTarget } from "./edge.ts";
+import type { Deployment, RequestContext } from "./context.ts";
+import { isAllowedOrigin, makeReadable, mcpPreflight } from "./cors.ts";
+import { answerMcpError } from "./error_handler.ts";
 import { handOver } from "./hand_over.ts";
 import { startInvocation } from "./invocation.ts";
 import { type Admitted, type Endpoint, judge, type ProxyParts } from "./mcp_exchange.ts";
@@ -25,12 +24,12 @@ import { ownBody, userMustAct } from "./user_must_act.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 
-/** The handler of one route, for every method. Errors are thrown, for `error_handler.ts` to answer. */
+/** The handler of one route, for every method. */
 export function mcpEndpoint(
   deployment: Deployment,
   parts: ProxyParts,
   { route, upstream }: Pick<Endpoint, "route" | "upstream">,
-): (c: Context<Env>) => Promise<Response> {
+): (request: Request, context: RequestContext) => Promise<Response> {
   const endpoint: Endpoint = {
     deployment,
     parts,
@@ -39,22 +38,34 @@ export function mcpEndpoint(
     credential: new RouteCredential(deployment, route),
     rateCheck: rateCheckOf(route, deployment.services.clock),
   };
-  return async function mcp(c) {
-    const request = c.req.raw;
+  return async function mcp(request, context) {
     const origin = request.headers.get("origin");
-    if (origin !== null && !isAllowedOrigin(deployment.gateway, c.env.origin, origin)) throw originRefused();
-    if (request.method === "OPTIONS") return mcpPreflight(request, origin);
-    return await admit(endpoint, request, c.env);
+    const allowed = origin === null || isAllowedOrigin(deployment.gateway, context.origin, origin);
+    let response: Response;
+    try {
+      if (!allowed) throw originRefused();
+      response = request.method === "OPTIONS"
+        ? mcpPreflight(request, origin)
+        : await admit(endpoint, request, context);
+    } catch (error) {
+      const { method } = request;
+      response = answerMcpError(
+        { req: { method, path: context.target.path }, env: context },
+        deployment,
+        error,
+      );
+    }
+    if (origin !== null && allowed) makeReadable(response, origin);
+    return response;
   };
 }
 
 async function admit(endpoint: Endpoint, request: Request, context: RequestContext): Promise<Response> {
-  const { search } = requestTarget(request.url);
-  const verdict = await judge(endpoint, { request, context, search });
+  const verdict = await judge(endpoint, { request, context });
   if (verdict instanceof Response) return verdict;
   // Before the body is read: what is one too many costs next to nothing.
   endpoint.rateCheck?.(context, verdict);
-  const admitted: Admitted = { request, context, verdict, search };
+  const admitted: Admitted = { request, context, verdict };
   switch (request.method) {
     case "POST":
       return await post(endpoint, admitted);
@@ -80,22 +91,10 @@ async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
     throw refused(406, "accept_unsupported", "Accept must list application/json and text/event-stream.");
   }
   const { bodyBytes, jsonDepth } = endpoint.deployment.gateway.limits;
-  const body = await readMessage(admitted.request, bodyBytes);
+  const body = await readText(admitted.request, bodyBytes);
   const message = parseMessage(body, jsonDepth);
   checkEra(headers, message);
   return await relay(endpoint, admitted, body, message);
-}
-
-async function readMessage(request: Request, limit: number): Promise<string> {
-  try {
-    return await readText(request, limit);
-  } catch (error) {
-    if (!(error instanceof NotUtf8Error)) throw error;
-    throw new JsonRpcError(JSON_RPC_CODES.parseError, "Parse error: the body is not UTF-8.", {
-      status: 400,
-      reason: "body_not_json",
-    });
-  }
 }
 
 async function openStream(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
@@ -116,14 +115,14 @@ async function relay(
 ): Promise<Response> {
   const { request, context, verdict } = admitted;
   const headers = requestHeaders(request.headers, { modern: isModern(message) });
-  pushSession(headers, endpoint, admitted, message);
+  addSession(headers, endpoint, admitted, message);
   const caller: Caller = { verdict, context, id: message?.id ?? null };
   const credential = endpoint.credential.fixed ?? await endpoint.credential.resolve(caller);
   if (credential.kind === "act") {
     return userMustAct(endpoint, admitted, { required: credential.required, message, body });
   }
   const controller = new AbortController();
-  request.signal.addEventListener("abort", () => controller.abort(), { once: true });
+  request.signal.addEventListener("abort", () => controller.abort());
   // Who left while the credential was renewed is heard no more.
   if (request.signal.aborted) controller.abort();
   const invocation = startInvocation(endpoint.deployment.services, {
@@ -156,14 +155,14 @@ async function relay(
 
 /** What is sent upstream, whatever the credential. */
 interface Sending {
-  readonly headers: readonly (readonly [string, string])[];
+  readonly headers: HeaderRecord;
   readonly body: string | null;
   readonly controller: AbortController;
 }
 
 function send(
   endpoint: Endpoint,
-  { request, search }: Admitted,
+  { request, context }: Admitted,
   { headers, body, controller }: Sending,
   about: {
     readonly credential: Extract<CredentialOutcome, { kind: "headers" }>;
@@ -174,7 +173,7 @@ function send(
     method: request.method,
     headers,
     ownHeaders: about.credential.headers,
-    search: endpoint.route.forwardSearch ? search : "",
+    search: endpoint.route.forwardSearch ? context.target.search : "",
     body,
     id: about.message?.id ?? null,
     controller,
@@ -182,8 +181,8 @@ function send(
 }
 
 /** Adds the session id as the upstream knows it. Whoever did not open the session gets 404; 2026-07-28 has no sessions. */
-function pushSession(
-  headers: [string, string][],
+function addSession(
+  headers: HeaderRecord,
   endpoint: Endpoint,
   { request, verdict }: Admitted,
   message: McpMessage | null,
@@ -198,10 +197,10 @@ function pushSession(
       id: message?.id ?? null,
     });
   }
-  headers.push(["mcp-session-id", upstreamId]);
+  headers["mcp-session-id"] = upstreamId;
   // Without a session nothing says whose events they are: the upstream would replay a stranger's (TR-27).
   const lastEventId = request.headers.get("last-event-id");
-  if (lastEventId !== null) headers.push(["last-event-id", lastEventId]);
+  if (lastEventId !== null) headers["last-event-id"] = lastEventId;
 }
 
 function originRefused(): JsonRpcError {

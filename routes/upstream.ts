@@ -3,7 +3,7 @@ import { ConfigError } from "../lib/gateway/config_error.ts";
 import type { Gateway, Route } from "../lib/gateway/gateway.ts";
 import { type ResolveName, resolveName } from "../lib/http/name_resolution.ts";
 import type { Upstream } from "../lib/mcp/forward.ts";
-import { USER_AGENT } from "../lib/mcp/headers.ts";
+import { type HeaderRecord, USER_AGENT } from "../lib/mcp/headers.ts";
 import { UpstreamAddress } from "../lib/mcp/upstream_address.ts";
 import type { Services } from "../lib/services.ts";
 
@@ -62,11 +62,8 @@ function clientOf(
 }
 
 /** The headers that are for this upstream alone: its credential, and what `setHeaders` says. */
-export function ownHeadersOf(route: Route): (readonly [string, string])[] {
-  const own = route.headers.map(([name, value]) => [name, value.reveal()] as const);
-  if (!own.some(([name]) => name === USER_AGENT[0])) own.push(USER_AGENT);
-  const { credential } = route;
-  return credential.kind === "static"
-    ? [...own, [credential.header, credential.value.reveal()] as const]
-    : own;
+export function ownHeadersOf({ headers, credential }: Route): HeaderRecord {
+  const own = headers.map(([name, value]) => [name, value.reveal()] as const);
+  if (credential.kind === "static") own.push([credential.header, credential.value.reveal()]);
+  return { ...USER_AGENT, ...Object.fromEntries(own) };
 }

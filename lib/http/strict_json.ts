@@ -15,13 +15,8 @@ export class StrictJsonError extends Error {
   }
 }
 
-const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
-const CLOSE_BRACE = 0x7d;
-const CLOSE_BRACKET = 0x5d;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -38,33 +33,38 @@ export function parseStrictJson(json: Uint8Array | string, maxDepth: number): un
   } catch (cause) {
     throw new StrictJsonError("json_malformed", { cause });
   }
-  checkStructure(text, maxDepth);
+  if (countMembers(value, maxDepth) !== countKeys(text)) throw new StrictJsonError("json_duplicate_key");
   return value;
 }
 
-/** Walks text that is known to be JSON: only strings and brackets have to be told apart. */
-function checkStructure(text: string, maxDepth: number): void {
-  // For each open bracket the keys seen so far; an array has none.
-  const open: (Set<string> | null)[] = [];
-  for (let at = 0; at < text.length; at++) {
-    switch (text.charCodeAt(at)) {
-      case OPEN_BRACE:
-      case OPEN_BRACKET:
-        if (open.length === maxDepth) throw new StrictJsonError("json_too_deep");
-        open.push(text.charCodeAt(at) === OPEN_BRACE ? new Set() : null);
-        break;
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
-        open.pop();
-        break;
-      case QUOTE: {
-        const end = endOfString(text, at);
-        const keys = open.at(-1);
-        if (keys && isKey(text, end)) addKey(keys, text.slice(at, end));
-        at = end - 1;
-      }
-    }
+/**
+ * How many members all objects have together. Of a key that stands twice `JSON.parse` keeps one, so that these are then fewer than the
+ * text's keys: to count both costs a third of keeping a set of keys for each object.
+ */
+function countMembers(value: unknown, depthLeft: number): number {
+  if (typeof value !== "object" || value === null) return 0;
+  if (depthLeft === 0) throw new StrictJsonError("json_too_deep");
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const element of value) count += countMembers(element, depthLeft - 1);
+  } else {
+    // Made by JSON.parse: all that an object has is its own.
+    const members = value as Readonly<Record<string, unknown>>;
+    for (const key in members) count += 1 + countMembers(members[key], depthLeft - 1);
   }
+  return count;
+}
+
+/** How many strings of the text, which is known to be JSON, stand before a colon. */
+function countKeys(text: string): number {
+  let count = 0;
+  let at = text.indexOf('"');
+  while (at !== -1) {
+    const end = endOfString(text, at);
+    if (isKey(text, end)) count++;
+    at = text.indexOf('"', end);
+  }
+  return count;
 }
 
 /** The index after the closing quote. */
@@ -84,11 +84,4 @@ function isEscaped(text: string, quote: number): boolean {
 function isKey(text: string, end: number): boolean {
   while (text.charCodeAt(end) <= 0x20) end++;
   return text.charCodeAt(end) === COLON;
-}
-
-function addKey(keys: Set<string>, literal: string): void {
-  // `"a"` and `"\u0061"` are the same key.
-  const key = literal.includes("\\") ? String(JSON.parse(literal)) : literal.slice(1, -1);
-  if (keys.has(key)) throw new StrictJsonError("json_duplicate_key");
-  keys.add(key);
 }

@@ -1,7 +1,7 @@
 /** One request to the upstream and its answer, streamed back. Together with `outbound_fetch` the only place that calls `fetch`. */
 import { abortable } from "../http/abortable.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
-import { USER_AGENT } from "./headers.ts";
+import { type HeaderRecord, USER_AGENT } from "./headers.ts";
 import { JSON_RPC_CODES, JsonRpcError, type JsonRpcId } from "./json_rpc.ts";
 import type { AddressFault, UpstreamAddress } from "./upstream_address.ts";
 
@@ -25,9 +25,9 @@ export interface Upstream {
 export interface UpstreamRequest {
   readonly method: string;
   /** Allow-listed headers and our own. */
-  readonly headers: readonly (readonly [string, string])[];
+  readonly headers: Readonly<HeaderRecord>;
   /** Headers that are for this upstream alone, its credential among them: they never follow a redirect to another origin. */
-  readonly ownHeaders: readonly (readonly [string, string])[];
+  readonly ownHeaders: Readonly<HeaderRecord>;
   /** With its question mark, or empty. */
   readonly search: string;
   readonly body: string | null;
@@ -59,7 +59,12 @@ export async function forward(
     controller.abort();
   });
   try {
-    return await send(upstream, request);
+    const judged = upstream.address?.judge();
+    const fault = judged instanceof Promise ? await abortable(judged, controller.signal) : judged;
+    if (fault) throw unavailable(upstream, request, FAULTS[fault]);
+    const url = targetUrl(upstream, request);
+    const response = await send(upstream, request, { url, atHome: true });
+    return isRedirect(response) ? await follow(upstream, request, { response, url }) : response;
   } catch (error) {
     if (error instanceof JsonRpcError) throw error;
     if (late) throw unavailable(upstream, request, FAULTS.upstream_timeout);
@@ -70,37 +75,57 @@ export async function forward(
   }
 }
 
-async function send(upstream: Upstream, request: UpstreamRequest): Promise<Response> {
-  const { address, client } = upstream;
-  let url = upstream.url +
-    (request.search === "" ? "" : (upstream.url.includes("?") ? "&" : "?") + request.search.slice(1));
-  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const judged = hop === 0 ? address?.judge() : address?.judgeTarget(new URL(url));
-    const fault = judged instanceof Promise ? await abortable(judged, request.controller.signal) : judged;
-    if (fault) throw unavailable(upstream, request, FAULTS[fault]);
-    const atHome = hop === 0 || new URL(url).origin === new URL(upstream.url).origin;
-    const init: RequestInit & { client?: Deno.HttpClient } = {
-      method: request.method,
-      headers: [...request.headers, ...(atHome ? request.ownHeaders : [USER_AGENT])] as [string, string][], // fetch only reads them
-      body: request.body,
-      redirect: "manual",
-      signal: request.controller.signal,
-    };
-    // The certificate is a credential, too.
-    if (client !== null && atHome) init.client = client;
-    const response = await fetch(url, init);
+function targetUrl({ url }: Upstream, { search }: UpstreamRequest): string {
+  return search === "" ? url : url + (url.includes("?") ? "&" : "?") + search.slice(1);
+}
+
+function send(
+  { client }: Upstream,
+  request: UpstreamRequest,
+  { url, atHome }: { readonly url: string; readonly atHome: boolean },
+): Promise<Response> {
+  const init: RequestInit & { client?: Deno.HttpClient } = {
+    method: request.method,
+    headers: { ...request.headers, ...(atHome ? request.ownHeaders : USER_AGENT) },
+    body: request.body,
+    redirect: "manual",
+    signal: request.controller.signal,
+  };
+  // The certificate is a credential, too.
+  if (client !== null && atHome) init.client = client;
+  return fetch(url, init);
+}
+
+function isRedirect({ status }: Response): boolean {
+  return status >= 300 && status <= 399 && status !== 304;
+}
+
+/** What comes of an answer that redirects. */
+async function follow(
+  upstream: Upstream,
+  request: UpstreamRequest,
+  from: { readonly response: Response; readonly url: string },
+): Promise<Response> {
+  let { response, url } = from;
+  for (let hop = 0; hop < MAX_REDIRECTS; hop++) {
     const location = redirectTarget(response, url, request.method);
-    if (location === null) return response;
     await response.body?.cancel();
     if (!upstream.followRedirects || location === "refused") break;
     url = location;
+    const target = new URL(url);
+    const judged = upstream.address?.judgeTarget(target);
+    const fault = judged && await abortable(judged, request.controller.signal);
+    if (fault) throw unavailable(upstream, request, FAULTS[fault]);
+    const atHome = target.origin === new URL(upstream.url).origin;
+    response = await send(upstream, request, { url, atHome });
+    if (!isRedirect(response)) return response;
   }
+  await response.body?.cancel();
   throw unavailable(upstream, request, FAULTS.upstream_redirected);
 }
 
 /** Where the answer redirects to; `refused` for a redirect that would change a request with a body into another one. */
-function redirectTarget(response: Response, url: string, method: string): string | "refused" | null {
-  if (response.status < 300 || response.status > 399 || response.status === 304) return null;
+function redirectTarget(response: Response, url: string, method: string): string | "refused" {
   const location = response.headers.get("location");
   const target = location === null ? null : URL.parse(location, url);
   const keepsMethod = response.status === 307 || response.status === 308 || method === "GET";

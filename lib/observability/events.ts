@@ -78,15 +78,31 @@ export interface EventFields {
 
 /** Takes events. */
 export interface Events {
-  emit(level: EventLevel, event: EventName, fields: EventFields): void;
+  /** `shared` must not name what `fields` names. */
+  emit(level: EventLevel, event: EventName, fields: EventFields, shared?: SharedFields): void;
+}
+
+/** Fields that several events have in common: they are written as JSON once, and only if one of the events is. */
+export class SharedFields {
+  readonly fields: EventFields;
+  #json: string | null = null;
+
+  constructor(fields: EventFields) {
+    this.fields = fields;
+  }
+
+  /** The members of a JSON object, without its braces. */
+  get json(): string {
+    return this.#json ??= membersOf(this.fields);
+  }
 }
 
 const RANK: Readonly<Record<EventLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 const LONGEST_FIELD = 256;
 /** What JSON leaves as it is although a terminal acts on it: DEL, the C1 controls, line separators, changes of direction. */
 const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-/** A line below this length has no field that is too long, or one that does no harm. */
-const SUSPICIOUS_LINE = 1_024;
+/** Fields that are shorter than this together have none that is too long, or one that does no harm. */
+const SUSPICIOUS_LENGTH = 1_024;
 
 /** Events at `level` and above, one line each, handed to `write` without the newline. */
 export function createEvents(
@@ -101,14 +117,21 @@ export function createEvents(
     return formatted.time;
   };
   return {
-    emit(level, event, fields) {
+    emit(level, event, fields, shared) {
       if (RANK[level] < least) return;
-      const record = { time: timeOf(clock.now()), level, event, ...fields };
-      const line = JSON.stringify(record);
-      const short = line.length < SUSPICIOUS_LINE ? line : JSON.stringify(record, shorten);
-      write(short.replace(UNPRINTABLE, escaped));
+      // Put together by hand: stringifying the whole line anew for each event costs twice as much.
+      let line = `{"time":"${timeOf(clock.now())}","level":"${level}","event":"${event}"`;
+      if (shared !== undefined) line += `,${shared.json}`;
+      const members = membersOf(fields);
+      write(members === "" ? `${line}}` : `${line},${members}}`);
     },
   };
+}
+
+function membersOf(fields: EventFields): string {
+  const json = JSON.stringify(fields);
+  const short = json.length < SUSPICIOUS_LENGTH ? json : JSON.stringify(fields, shorten);
+  return short.slice(1, -1).replace(UNPRINTABLE, escaped);
 }
 
 function shorten(_key: string, value: unknown): unknown {

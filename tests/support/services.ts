@@ -42,7 +42,10 @@ export async function testServices(options: TestServicesOptions = {}): Promise<T
     random: options.random ?? systemRandom,
     keyRing: options.keyRing ?? newKeyRing(),
     kv: observeReads(kv, (key) => reads.push(key)),
-    events: { emit: (level, event, fields) => void emitted.push({ level, event, ...fields }) },
+    events: {
+      emit: (level, event, fields, shared) =>
+        void emitted.push({ level, event, ...shared?.fields, ...fields }),
+    },
   });
   return {
     ...services,

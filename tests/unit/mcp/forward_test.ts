@@ -44,8 +44,8 @@ async function send(
   try {
     return await forward(upstream, {
       method: "POST",
-      headers: [["content-type", "application/json"]],
-      ownHeaders: [["authorization", "Bearer upstream-credential"]],
+      headers: { "content-type": "application/json" },
+      ownHeaders: { "authorization": "Bearer upstream-credential" },
       search: "",
       body: '{"id":7}',
       id: 7,

@@ -94,9 +94,8 @@ Deno.test("a request takes the listed headers along; what repeats a modern body 
   const beside = { "mcp-method": "tools/call", "mcp-name": "echo", "mcp-param-region": "eu" };
   const sent = new Headers({ ...always, ...beside, "last-event-id": "7" });
   const ours = { "accept-encoding": "identity" };
-  const pairs = (modern: boolean) => Object.fromEntries(requestHeaders(sent, { modern }));
-  assert.deepEqual(pairs(true), { ...always, ...beside, ...ours });
-  assert.deepEqual(pairs(false), { ...always, ...ours });
+  assert.deepEqual(requestHeaders(sent, { modern: true }), { ...always, ...beside, ...ours });
+  assert.deepEqual(requestHeaders(sent, { modern: false }), { ...always, ...ours });
 });
 
 Deno.test("no credential, hop-by-hop or steering header of the client goes upstream (B13 188, 189, 190)", () => {
@@ -104,7 +103,7 @@ Deno.test("no credential, hop-by-hop or steering header of the client goes upstr
   for (const name of KEPT_FROM_UPSTREAM) sent.set(name, "canary");
   for (const modern of [true, false]) {
     const got = requestHeaders(sent, { modern });
-    assert.deepEqual(got.map(([name]) => name).toSorted(), ["accept-encoding", "content-type"]);
+    assert.deepEqual(Object.keys(got).toSorted(), ["accept-encoding", "content-type"]);
     assert.ok(!JSON.stringify(got).includes("canary"));
   }
 });
@@ -112,7 +111,7 @@ Deno.test("no credential, hop-by-hop or steering header of the client goes upstr
 Deno.test("what the gateway says of itself cannot be overridden by the client", () => {
   const sent = new Headers({ "accept-encoding": "gzip, br", "user-agent": "client/1.0" });
   const got = requestHeaders(sent, { modern: false });
-  assert.deepEqual(got, [["accept-encoding", "identity"]]);
+  assert.deepEqual(got, { "accept-encoding": "identity" });
 });
 
 Deno.test("an answer brings the listed headers back and nothing else (B13 191)", () => {
@@ -122,16 +121,13 @@ Deno.test("an answer brings the listed headers back and nothing else (B13 191)",
     "retry-after": "5",
   });
   for (const name of KEPT_FROM_CLIENT) answered.append(name, "canary");
-  const got = responseHeaders(answered);
-  assert.deepEqual(
-    new Map(got),
-    new Map([
-      ["cache-control", "no-store"],
-      ["x-content-type-options", "nosniff"],
-      ["content-type", "text/event-stream"],
-      ["mcp-protocol-version", "2026-07-28"],
-      ["retry-after", "5"],
-    ]),
-  );
-  assert.deepEqual(responseHeaders(new Headers()).length, 2);
+  assert.deepEqual(responseHeaders(answered), {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "content-type": "text/event-stream",
+    "mcp-protocol-version": "2026-07-28",
+    "retry-after": "5",
+  });
+  const ours = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  assert.deepEqual(responseHeaders(new Headers()), ours);
 });

@@ -35,6 +35,7 @@ async function invoke(
   assert.ok(route);
   const context = {
     requestId: "r",
+    target: { host: "localhost", path: "/mcp/alpha", search: "" },
     origin: gateway.origin,
     peer: "127.0.0.1",
     address: "127.0.0.1",

@@ -193,7 +193,7 @@ Deno.test("another user with the session's id gets 404 for everything, and the o
     });
     assert.equal(answer.status, 404, JSON.stringify(attempt));
     stream.send(`data: after ${JSON.stringify(attempt)}\n\n`);
-    const event = await within(5000, reader.read(), "the next event");
+    const event: ReadableStreamReadResult<string> = await within(5000, reader.read(), "the next event");
     assert.equal(event.value, `data: after ${JSON.stringify(attempt)}\n\n`);
   }
   assert.equal(gateway.upstreamRequests.length, before);

@@ -35,7 +35,8 @@ export class TokenRefusedError extends Error {
 
   constructor(code: string, options: { cause?: unknown } = {}) {
     super("The upstream's token endpoint refused the request.", options);
-    this.code = code;
+    // It goes into the log, where nothing of the server's own making belongs.
+    this.code = /^\w{1,48}$/.test(code) ? code : "malformed";
   }
 }
 

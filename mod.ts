@@ -16,13 +16,30 @@ export type { EnvOptions } from "./lib/gateway/env.ts";
 export { mcpProxy } from "./lib/gateway/mcp_proxy.ts";
 export type { McpProxyOptions, OnlyOnePerRoute, PolicyRules } from "./lib/gateway/mcp_proxy.ts";
 export type {
+  CapabilityPolicy,
   CredentialPolicy,
   OAuthPolicy,
   RouteDefinition,
   RoutePolicy,
 } from "./lib/gateway/definition.ts";
+export type {
+  CapabilityDecision,
+  CapabilityIdentity,
+  CapabilityRequest,
+  CapabilityRule,
+} from "./lib/gateway/capabilities.ts";
 export type { AdminCandidate, AdminRule, Mode } from "./lib/gateway/gateway.ts";
 export type { Text } from "./lib/gateway/options.ts";
+export { capabilityFilter } from "./policies/capability_filter.ts";
+export type {
+  CapabilityAudience,
+  CapabilityFilterByRole,
+  CapabilityFilterLists,
+  CapabilityFilterOptions,
+  CapabilityProjection,
+  ResourceProjection,
+} from "./policies/capability_filter.ts";
+export type { Json, JsonObject } from "./policies/capability_filter_options.ts";
 export {
   mcpAuth0OAuth,
   mcpClerkOAuth,

@@ -5,6 +5,7 @@ import { AccessTokenVerifier } from "../lib/authorization_server/access_token.ts
 import type { PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
 import { IdentityProvider } from "../lib/login/identity_provider.ts";
+import { UserCache } from "../lib/login/user_cache.ts";
 import { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import { ALIASES, PATHS, WELL_KNOWN } from "../lib/oauth/paths.ts";
 import { Deadlines } from "../lib/runtime/deadlines.ts";
@@ -67,6 +68,7 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
     verifier: new AccessTokenVerifier(services),
     ...clientParts(services, gateway, options.strangers),
     identityProvider,
+    users: new UserCache(services),
     upstreams: upstreamConnections(services, gateway, options.strangers),
     loginStarts: quotas.loginStarts,
   };

@@ -4,6 +4,7 @@ import type { ClientSources } from "../lib/authorization_server/client.ts";
 import type { ClientKeys } from "../lib/authorization_server/client_assertion.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
 import type { IdentityProvider } from "../lib/login/identity_provider.ts";
+import type { UserCache } from "../lib/login/user_cache.ts";
 import type { RateLimiter } from "../lib/observability/rate_limiter.ts";
 import type { Services } from "../lib/services.ts";
 import type { UpstreamConnections } from "./upstream_connections.ts";
@@ -47,6 +48,8 @@ export interface Deployment {
   readonly clientSources: ClientSources;
   readonly clientKeys: ClientKeys;
   readonly upstreams: UpstreamConnections;
+  /** Who the users are, for rules that look at them. */
+  readonly users: UserCache;
   /** `null`: the local login. */
   readonly identityProvider: IdentityProvider | null;
   /** How many logins may begin: each leaves a row, whichever page it begins at. */

@@ -5,6 +5,7 @@ import { responseHeaders } from "../lib/mcp/headers.ts";
 import { limitIdle } from "../lib/mcp/idle_limit.ts";
 import { isModern, JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
 import { bindSessionId } from "../lib/mcp/session_id.ts";
+import type { AnswerFilter } from "./answer_filter.ts";
 import type { Invocation } from "./invocation.ts";
 import { type Admitted, type Endpoint, judge } from "./mcp_exchange.ts";
 
@@ -13,6 +14,8 @@ export interface Answered {
   readonly answer: Response;
   readonly message: McpMessage | null;
   readonly invocation: Invocation;
+  /** `null`: nothing has to be taken out of the answer. */
+  readonly filter: AnswerFilter | null;
 }
 
 /** Turns the upstream's answer into ours: headers by allow-list, the body unread. @throws {JsonRpcError} */
@@ -47,11 +50,12 @@ export async function handOver(
   if (answer.status === 405) headers["allow"] = answer.headers.get("allow") ?? "POST";
   const type = answer.headers.get("content-type")?.toLowerCase();
   if (answer.body === null || !type?.startsWith("text/event-stream")) {
-    invocation.completed();
     const { idleMs } = endpoint.route.timeouts;
-    const body = answer.body === null || idleMs === 0
-      ? answer.body
-      : watched(endpoint, admitted, answer.body).body;
+    const source = answer.body === null || idleMs === 0
+      ? answer
+      : new Response(watched(endpoint, admitted, answer.body).body, answer);
+    const body = answered.filter?.readsAnswers ? await answered.filter.body(source) : source.body;
+    invocation.completed();
     return new Response(body, { status: answer.status, headers });
   }
   headers["x-accel-buffering"] = "no";
@@ -63,15 +67,16 @@ export async function handOver(
 async function watchStream(
   endpoint: Endpoint,
   admitted: Admitted,
-  { message, invocation }: Answered,
+  { message, invocation, filter }: Answered,
   upstreamBody: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): Promise<Response | ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { streams } = endpoint.parts;
   const { verdict, context } = admitted;
   let idle = false;
-  const { body, end } = endpoint.route.timeouts.idleMs === 0
-    ? endable(upstreamBody)
+  const source = endpoint.route.timeouts.idleMs === 0
+    ? null
     : watched(endpoint, admitted, upstreamBody, () => idle = true);
+  const { body, end } = filter?.stream(source?.body ?? upstreamBody) ?? source ?? endable(upstreamBody);
   if (!streams.hasRoomFor(verdict.userId)) {
     end();
     throw new JsonRpcError(

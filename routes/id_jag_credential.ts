@@ -1,5 +1,6 @@
 /** The credential of an ID-JAG connection: composes the assertion kept from the login, its renewal, and the exchanges. */
 import { LoginError } from "../lib/login/login_error.ts";
+import { userIdOf } from "../lib/login/identity.ts";
 import { rememberUser } from "../lib/login/user.ts";
 import { type UserRecord, users } from "../lib/store/schema.ts";
 import type { Credential } from "../lib/upstream/credential.ts";
@@ -34,7 +35,7 @@ async function assertionOf(deployment: Deployment, userId: string): Promise<stri
 }
 
 async function renewed(
-  { services, gateway, identityProvider }: Deployment,
+  { services, gateway, identityProvider, users: known }: Deployment,
   user: UserRecord,
 ): Promise<string | null> {
   if (identityProvider === null || user.providerRefreshToken === null) return null;
@@ -49,6 +50,7 @@ async function renewed(
       { identity, claims, idToken: kept, refreshToken },
       gateway.oauth.tokens.grantTtlSeconds,
     );
+    known.forget(userIdOf(identity));
     return idToken;
   } catch (error) {
     if (!(error instanceof LoginError)) throw error;

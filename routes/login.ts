@@ -51,6 +51,7 @@ export async function completeLogin(
   const { services, gateway } = deployment;
   const { identity } = login.outcome;
   const fits = await rememberUser(services, login.outcome, gateway.oauth.tokens.grantTtlSeconds);
+  deployment.users.forget(userIdOf(identity));
   await closeSession(services, sessionCookie(c));
   const cookie = await openSession(services, identity, gateway.oauth.sessionTtlSeconds);
   setSessionCookie(c, cookie, gateway.oauth.sessionTtlSeconds);

@@ -4,6 +4,7 @@ import type { Route } from "../lib/gateway/gateway.ts";
 import type { Upstream } from "../lib/mcp/forward.ts";
 import type { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import type { Deadlines } from "../lib/runtime/deadlines.ts";
+import type { RouteCapabilities } from "./capability_filter.ts";
 import { challenge, checkBearer, type Refused } from "./bearer.ts";
 import type { Deployment, RequestContext } from "./context.ts";
 import type { RouteCredential } from "./credential.ts";
@@ -24,6 +25,8 @@ export interface Endpoint {
   readonly credential: RouteCredential;
   /** `null`: the route has no `rateLimit`. */
   readonly rateCheck: RateCheck | null;
+  /** `null`: everything that the upstream offers. */
+  readonly capabilities: RouteCapabilities | null;
 }
 
 /** A request that passed the gate. */

@@ -12,6 +12,7 @@ import {
   parseMessage,
 } from "../lib/mcp/json_rpc.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
+import { routeCapabilities } from "./capability_filter.ts";
 import { type Caller, type CredentialOutcome, RouteCredential } from "./credential.ts";
 import type { Deployment, RequestContext } from "./context.ts";
 import { isAllowedOrigin, makeReadable, mcpPreflight } from "./cors.ts";
@@ -37,6 +38,7 @@ export function mcpEndpoint(
     upstream,
     credential: new RouteCredential(deployment, route),
     rateCheck: rateCheckOf(route, deployment.services.clock),
+    capabilities: routeCapabilities(deployment, parts.deadlines, route),
   };
   return async function mcp(request, context) {
     const origin = request.headers.get("origin");
@@ -116,6 +118,9 @@ async function relay(
   const { request, context, verdict } = admitted;
   const headers = requestHeaders(request.headers, { modern: isModern(message) });
   addSession(headers, endpoint, admitted, message);
+  const { capabilities } = endpoint;
+  const filter = capabilities === null ? null : await capabilities.admit({ ...admitted, message, body });
+  if (filter instanceof Response) return filter;
   const caller: Caller = { verdict, context, id: message?.id ?? null };
   const credential = endpoint.credential.fixed ?? await endpoint.credential.resolve(caller);
   if (credential.kind === "act") {
@@ -145,7 +150,7 @@ async function relay(
       if (next !== null) answer = await send(endpoint, admitted, sending, { credential: next, message });
     }
     invocation.upstreamAnswered(answer.status);
-    return await handOver(endpoint, admitted, { answer, message, invocation });
+    return await handOver(endpoint, admitted, { answer, message, invocation, filter });
   } catch (error) {
     invocation.failed(error);
     if (error instanceof ClientGoneError) return new Response(null, { status: 499 });

@@ -1,6 +1,7 @@
 /** What the types of a configuration forbid does not compile, shown by the real compiler (contract section 2). */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { CAPABILITY_FILTER_MISUSES, CAPABILITY_FILTER_SOUND } from "./support/capability_filter_types.ts";
 import {
   type Misuse,
   TOKEN_EXCHANGE_MISUSES,
@@ -11,8 +12,8 @@ import {
 const CONFIG = fileURLToPath(new URL("../deno.json", import.meta.url));
 
 const NAMES =
-  "defineGateway, env, mcpCognitoOAuth, mcpDevOAuth, mcpLogtoOAuth, mcpOAuth, mcpPingOAuth, mcpProxy, " +
-  "rateLimit, setHeaders, tokenExchange, upstreamApiKey";
+  "capabilityFilter, defineGateway, env, mcpCognitoOAuth, mcpDevOAuth, mcpLogtoOAuth, mcpOAuth, mcpPingOAuth, " +
+  "mcpProxy, rateLimit, setHeaders, tokenExchange, upstreamApiKey";
 const IMPORTS = `import { ${NAMES} } from "@sallyport/gateway";\n`;
 
 /** Sound pieces, for the snippets to break. */
@@ -27,7 +28,7 @@ const client = { clientId: "a", clientSecret: env("S") };
 const environmentId = "3c1b8f0e-7d6a-4b52-9a55-2f1f0c6f7a10";
 ${TOKEN_EXCHANGE_PIECES}`;
 
-const SOUND = `${TOKEN_EXCHANGE_SOUND}
+const SOUND = `${TOKEN_EXCHANGE_SOUND}${CAPABILITY_FILTER_SOUND}
 mcpPingOAuth({ ...client, environmentId });
 mcpPingOAuth({ ...client, environmentId: env("ENVIRONMENT"), region: "europe" });
 mcpPingOAuth({ ...client, environmentId, region: env("REGION"), browserLoginOverrides: { pkce: "none" } });
@@ -125,7 +126,8 @@ const MISUSES: readonly Misuse[] = [
   {
     name: "an OAuth policy on a route",
     code: 'mcpProxy("/mcp/b", { operationId: "b", upstream, policies: [oauth] });',
-    says: /Type '"oauth"' is not assignable to type '"credential" \| "headers" \| "rateLimit"'/,
+    says:
+      /Type '"oauth"' is not assignable to type '"credential" \| "headers" \| "rateLimit" \| "capabilities"'/,
   },
   {
     name: "two credentials on a route",
@@ -235,6 +237,7 @@ const MISUSES: readonly Misuse[] = [
     says: /'url' does not exist in type/,
   },
   ...TOKEN_EXCHANGE_MISUSES,
+  ...CAPABILITY_FILTER_MISUSES,
 ];
 
 /** The messages of one `deno check` over all files, by file name. */

@@ -1,6 +1,7 @@
 /** What a builder returns: frozen data that knows how to be checked and compiled, and never shows its options. */
 import type { z } from "zod";
 import type { PublicUrlSetting } from "../http/public_url.ts";
+import type { CapabilityFilter } from "./capabilities.ts";
 import type { ConfigPath } from "./config_error.ts";
 import { EnvReference } from "./env.ts";
 import type { Connection, Mode, OAuthSettings, RateLimit, Route, UpstreamCredential } from "./gateway.ts";
@@ -164,12 +165,15 @@ export type PolicyCredential =
 export type RoutePolicyPart =
   | { readonly kind: "credential"; readonly credential: PolicyCredential }
   | { readonly kind: "headers"; readonly headers: readonly (readonly [string, Secret])[] }
-  | { readonly kind: "rateLimit"; readonly rateLimit: RateLimit };
+  | { readonly kind: "rateLimit"; readonly rateLimit: RateLimit }
+  | { readonly kind: "capabilities"; readonly filter: CapabilityFilter };
 
 /** A policy for `defineGateway({ oauth })`. */
 export type OAuthPolicy = Definition<"oauth", OAuthSettings>;
 /** A policy that authenticates the gateway to an upstream: at most one per route. */
 export type CredentialPolicy = Definition<"credential", RoutePolicyPart>;
+/** A policy that says what of an upstream is shown: at most one per route. */
+export type CapabilityPolicy = Definition<"capabilities", RoutePolicyPart>;
 /** A policy for `mcpProxy(path, { policies })`. */
 export type RoutePolicy = Definition<RoutePolicyPart["kind"], RoutePolicyPart>;
 /** What `mcpProxy` returns. */

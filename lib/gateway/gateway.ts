@@ -7,6 +7,7 @@ import type { OidcSettings } from "../login/oidc_settings.ts";
 import type { TrustedIssuer } from "../oauth/id_jag.ts";
 import type { Secret } from "../runtime/secret.ts";
 import type { ConnectionSettings } from "../upstream/connection_settings.ts";
+import type { CapabilityFilter } from "./capabilities.ts";
 
 /** `development` is `deno task dev` (`main.ts --dev`); everything else is `production`. */
 export type Mode = "development" | "production";
@@ -148,6 +149,8 @@ export interface Route {
   readonly credential: UpstreamCredential;
   /** `setHeaders`: static headers to the upstream, names lower case; values may be secret. */
   readonly headers: readonly (readonly [string, Secret])[];
+  /** `capabilityFilter`; `null`: everything that the upstream offers. */
+  readonly capabilities: CapabilityFilter | null;
   /** At most one for each `by`. */
   readonly rateLimits: readonly RateLimit[];
 }

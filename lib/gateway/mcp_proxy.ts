@@ -85,7 +85,7 @@ export const routeOptions = z.strictObject({
 });
 
 /** What the policies of a route may be. */
-export const ROUTE_POLICY_KINDS = ["credential", "headers", "rateLimit"] as const;
+export const ROUTE_POLICY_KINDS = ["credential", "headers", "rateLimit", "capabilities"] as const;
 
 const routeSchema = z.strictObject({
   path: text({
@@ -102,14 +102,16 @@ const routeSchema = z.strictObject({
 /** What the types say when a route has two policies of which it may have one. */
 export interface OnlyOnePerRoute {
   /** The rule, as it shows in the compiler's message. */
-  readonly "a route takes at most one credential policy": never;
+  readonly credential: { readonly "a route takes at most one credential policy": never };
+  /** The rule, as it shows in the compiler's message. */
+  readonly capabilities: { readonly "a route takes at most one capabilityFilter": never };
 }
 
 /** `unknown` when a list of policies keeps the rules, else a type that names the broken one. */
 export type PolicyRules<Policies extends readonly unknown[], Seen = never> = Policies extends
   readonly [infer First, ...infer Rest]
-  ? First extends { readonly kind: "credential" }
-    ? ["credential"] extends [Seen] ? OnlyOnePerRoute : PolicyRules<Rest, "credential">
+  ? First extends { readonly kind: infer Kind extends keyof OnlyOnePerRoute }
+    ? [Kind] extends [Seen] ? OnlyOnePerRoute[Kind] : PolicyRules<Rest, Seen | Kind>
   : PolicyRules<Rest, Seen>
   : unknown;
 
@@ -119,7 +121,7 @@ type Input = z.input<typeof routeOptions>;
 /** Options of {@linkcode mcpProxy}. */
 export interface McpProxyOptions<Policies extends readonly RoutePolicy[] = readonly RoutePolicy[]>
   extends Input {
-  /** At most one credential policy; their order does not matter. */
+  /** At most one credential policy and one `capabilityFilter`; their order does not matter. */
   policies?: Policies & PolicyRules<Policies>;
 }
 
@@ -190,9 +192,11 @@ interface PlacedPart {
 function combine(
   { upstream, parts }: { upstream: string; parts: readonly PlacedPart[] },
   context: CompileContext,
-): Pick<Route, "credential" | "headers" | "rateLimits"> {
+): Pick<Route, "credential" | "headers" | "rateLimits" | "capabilities"> {
   let credential: UpstreamCredential = { kind: "none" };
   let credentialFrom: PlacedPart | null = null;
+  let capabilities: Route["capabilities"] = null;
+  let capabilitiesFrom: PlacedPart | null = null;
   const headers: (readonly [string, Secret])[] = [];
   const rateLimits = new Map<RateLimit["by"], PlacedPart & { readonly rateLimit: RateLimit }>();
   const setBy = new Map<string, PlacedPart>();
@@ -219,6 +223,13 @@ function combine(
         const problem = `policies[${other.index}] limits by "${rateLimit.by}" already`;
         context.fault(["policies", index], problem, "Keep one of them");
       }
+    } else if (part.kind === "capabilities") {
+      if (capabilitiesFrom !== null) {
+        const problem = `policies[${capabilitiesFrom.index}] is a capabilityFilter already`;
+        context.fault(["policies", index], problem, "Put all lists into one of them");
+      }
+      capabilities = part.filter;
+      capabilitiesFrom = placed;
     } else if (credentialFrom !== null) {
       const problem =
         `${builder}(…) is a second credential: policies[${credentialFrom.index}] (${credentialFrom.builder}) is one already`;
@@ -232,5 +243,10 @@ function combine(
       if (given.kind !== "none") claim(given.kind === "static" ? given.header : "authorization", placed);
     }
   }
-  return { credential, headers, rateLimits: [...rateLimits.values()].map(({ rateLimit }) => rateLimit) };
+  return {
+    credential,
+    headers,
+    rateLimits: [...rateLimits.values()].map(({ rateLimit }) => rateLimit),
+    capabilities,
+  };
 }

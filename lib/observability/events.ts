@@ -41,6 +41,9 @@ export type EventName =
   | "mcp_auth_upstream_override_used"
   | "mcp_capability_invoked"
   | "mcp_capability_completed"
+  | "mcp_capability_refused"
+  | "mcp_capability_answer_withheld"
+  | "mcp_capability_access_failed"
   | "mcp_session_refused"
   | "mcp_upstream_address_refused"
   | "mcp_upstream_unreachable";

@@ -28,6 +28,7 @@ Deno.test("`mcpProxy()` fills in every default of the contract (section 2.3)", (
     allowPrivateNetwork: false,
     allowLoopback: true,
     timeouts: { responseMs: 60_000, idleMs: 0 },
+    capabilities: null,
     credential: { kind: "none" },
     headers: [],
     rateLimits: [],

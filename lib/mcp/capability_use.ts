@@ -1,0 +1,151 @@
+/** What a client's messages would use, and whether they may: judged by the body alone, before anything else happens (TR-23, TR-30). */
+import type { Allowance } from "./capabilities.ts";
+import type { JsonRpcId } from "./json_rpc.ts";
+
+type Params = Readonly<Record<string, unknown>>;
+
+/** Each method that names what it uses: whether it may. */
+const JUDGES: Readonly<Record<string, (allowance: Allowance, params: Params) => boolean>> = {
+  "tools/call": (allowance, { name }) => allowance.shows("tools", name),
+  "prompts/get": (allowance, { name }) => allowance.shows("prompts", name),
+  "resources/read": (allowance, { uri }) => allowance.allowsResource(uri),
+  "resources/subscribe": (allowance, { uri }) => allowance.allowsResource(uri),
+  "resources/unsubscribe": (allowance, { uri }) => allowance.allowsResource(uri),
+  "completion/complete": (allowance, { ref }) => isObject(ref) && allowsReference(allowance, ref),
+  "subscriptions/listen": (allowance, { notifications }) => allowsSubscriptions(allowance, notifications),
+};
+
+/** Requests that show nothing that is curated, neither by themselves nor in what comes back. */
+const UNCONCERNED: ReadonlySet<string> = new Set([
+  "initialize",
+  "ping",
+  "server/discover",
+  "logging/setLevel",
+]);
+
+/** Further requests whose answers hold no list. Every method that is not known may be one that does. */
+const WITHOUT_LISTS: ReadonlySet<string> = new Set(["tasks/list", "tasks/cancel", "tasks/update"]);
+
+/** Members that decide; a reader that ignores case, as Go's `encoding/json` does, takes another spelling for the same member. */
+const MESSAGE_MEMBERS = ["jsonrpc", "id", "method", "params", "result", "error"];
+const PARAM_MEMBERS = ["name", "uri", "ref", "notifications"];
+const REFERENCE_MEMBERS = ["type", "name", "uri"];
+const SUBSCRIPTION_MEMBERS = ["resourceSubscriptions"];
+
+/** What has to be known and read for the messages of a request. */
+export interface Need {
+  /** Something is named that has to be judged. */
+  readonly judging: boolean;
+  /** What comes back may hold lists: all of it has to be read. */
+  readonly lists: boolean;
+  /** A stream may come back, and in it notifications about resources. */
+  readonly notifications: boolean;
+}
+
+/** The messages of a body: of one message or a batch, parsed from a text in which no key stands twice. */
+export function messagesOf(body: unknown): readonly unknown[] {
+  return Array.isArray(body) ? body : [body];
+}
+
+/** What is needed; `perUser`: others may see something else. */
+export function needOf(
+  messages: readonly unknown[],
+  { perUser, modern }: { readonly perUser: boolean; readonly modern: boolean },
+): Need {
+  const methods = messages.map(methodOf).filter((method) => method !== null)
+    .filter((method) => !UNCONCERNED.has(method) && !method.startsWith("notifications/"));
+  const holdsList = (method: string) =>
+    // What is read is not for everybody either, if not everybody may read it; only 2026-07-28 says so in the answer (TR-20).
+    isJudged(method) ? perUser && modern && method === "resources/read" : !WITHOUT_LISTS.has(method);
+  return {
+    judging: methods.some(isJudged),
+    lists: methods.some(holdsList),
+    notifications: methods.length > 0,
+  };
+}
+
+/** Whether two readers could see two different things in the message. */
+export function isAmbiguous(message: unknown): boolean {
+  if (!isObject(message) || hasVariant(message, MESSAGE_MEMBERS)) return true;
+  const method = methodOf(message);
+  const params = own(message, "params");
+  if (method === null || !isJudged(method) || !isObject(params)) return false;
+  const [reference, notifications] = [own(params, "ref"), own(params, "notifications")];
+  return hasVariant(params, PARAM_MEMBERS) ||
+    (isObject(reference) && hasVariant(reference, REFERENCE_MEMBERS)) ||
+    (isObject(notifications) && hasVariant(notifications, SUBSCRIPTION_MEMBERS));
+}
+
+/** What is answered to a request of a batch that does not go on. */
+export interface RefusedRequest {
+  readonly id: JsonRpcId;
+  /** It is what is hidden; the others only stand beside it. */
+  readonly hidden: boolean;
+}
+
+/** `null` if all messages may go on, else the requests among them, none of which does. */
+export function refusedRequests(
+  allowance: Allowance,
+  messages: readonly unknown[],
+): readonly RefusedRequest[] | null {
+  const hidden = messages.map((message) => !allows(allowance, message));
+  if (!hidden.includes(true)) return null;
+  return messages.flatMap((message, index) => {
+    const id = isObject(message) && methodOf(message) !== null ? own(message, "id") : undefined;
+    return typeof id === "string" || typeof id === "number" ? [{ id, hidden: hidden[index] === true }] : [];
+  });
+}
+
+function allows(allowance: Allowance, message: unknown): boolean {
+  const method = methodOf(message);
+  if (method === null || !isObject(message) || !isJudged(method)) return true;
+  const params = own(message, "params");
+  // A server that takes another spelling of a method for the method is not asked about it.
+  const judge = Object.hasOwn(JUDGES, method) ? JUDGES[method] : undefined;
+  return judge?.(allowance, isObject(params) ? Object.assign(Object.create(null), params) : {}) ?? false;
+}
+
+function isJudged(method: string): boolean {
+  return Object.hasOwn(JUDGES, method) || Object.hasOwn(JUDGES, fold(method.trim()));
+}
+
+function allowsReference(allowance: Allowance, reference: object): boolean {
+  switch (own(reference, "type")) {
+    case "ref/prompt":
+      return allowance.shows("prompts", own(reference, "name"));
+    case "ref/resource":
+      return allowance.allowsResourceReference(own(reference, "uri"));
+    default:
+      return false;
+  }
+}
+
+function allowsSubscriptions(allowance: Allowance, notifications: unknown): boolean {
+  const uris = isObject(notifications) ? own(notifications, "resourceSubscriptions") : undefined;
+  if (uris === undefined || !allowance.limitsResources) return true;
+  return Array.isArray(uris) && uris.every((uri) => allowance.allowsResource(uri));
+}
+
+/** `null` for a client's answer to a request of the server, which names nothing. */
+function methodOf(message: unknown): string | null {
+  const method = isObject(message) ? own(message, "method") : undefined;
+  return typeof method === "string" ? method : null;
+}
+
+function hasVariant(value: object, members: readonly string[]): boolean {
+  const folded = members.map(fold);
+  return Object.keys(value).some((key) => !members.includes(key) && folded.includes(fold(key)));
+}
+
+/** Also joins the long s and the Kelvin sign with the letters that they are variants of. */
+function fold(text: string): string {
+  return text.toUpperCase().toLowerCase();
+}
+
+function own(value: object, member: string): unknown {
+  return Object.hasOwn(value, member) ? Reflect.get(value, member) : undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

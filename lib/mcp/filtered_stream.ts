@@ -1,0 +1,82 @@
+/** A body that has to be read before it is handed on: an event stream through its filter, or an answer as a whole. */
+import type { EventStream } from "./event_stream.ts";
+import type { EventStreamFilter } from "./event_stream_filter.ts";
+
+/** Large enough for the event that answers a request; small enough to be held for as long as a stream is idle. */
+const CHUNK_BYTES = 8_192;
+
+/** Passes a stream through a filter; it is read only as fast as the client reads. */
+export function filteredStream(
+  upstream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  filter: EventStreamFilter,
+): EventStream {
+  const reader = readerOf(upstream);
+  const end = () => void reader.cancel().catch(ignore);
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      // Until there is something to hand on: an event may come in many pieces.
+      while (true) {
+        const { done, value } = await reader.read();
+        const ready = done ? filter.end() : filter.push(value);
+        if (ready.length > 0) controller.enqueue(ready);
+        if (done || filter.over) {
+          if (!done) end();
+          return controller.close();
+        }
+        if (ready.length > 0) return;
+      }
+    },
+    cancel: end,
+  }, { highWaterMark: 0 });
+  return { body, end };
+}
+
+/** Reads with a buffer of our own size, where the stream allows that: it is held for as long as the stream is idle. */
+function readerOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> {
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = stream.getReader({ mode: "byob" });
+  } catch {
+    // One that JavaScript feeds, and that holds no more than it is asked for.
+    return stream.getReader();
+  }
+  return {
+    async read() {
+      const { done, value } = await reader.read(new Uint8Array(CHUNK_BYTES));
+      return done || value === undefined ? { done: true } : { done: false, value };
+    },
+    cancel: () => reader.cancel(),
+  };
+}
+
+/** The answer is longer than what may be held in memory. */
+export class AnswerTooLargeError extends Error {
+  override readonly name = "AnswerTooLargeError";
+}
+
+/** The whole answer as text. @throws {AnswerTooLargeError} beyond `maxBytes`, having read no more than that. */
+export async function readAnswer(answer: Response, maxBytes: number): Promise<string> {
+  const length = answer.headers.get("content-length");
+  if (length !== null) {
+    // What comes is exactly as long: answers are never asked for, nor read, in a compressed form.
+    if (Number(length) <= maxBytes) return await answer.text();
+    await answer.body?.cancel();
+    throw new AnswerTooLargeError();
+  }
+  if (answer.body === null) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  for await (const chunk of answer.body) {
+    size += chunk.byteLength;
+    // Leaving the loop cancels the stream.
+    if (size > maxBytes) throw new AnswerTooLargeError();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** Cancelling what has failed already fails the same way; whoever reads the stream has been told. */
+function ignore(): void {}

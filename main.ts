@@ -9,6 +9,7 @@ import { LineWriter } from "./lib/observability/line_writer.ts";
 import { systemClock as clock } from "./lib/runtime/clock.ts";
 import { createServices } from "./lib/services.ts";
 import { developmentKeyRing, openStore } from "./lib/store/open_kv.ts";
+import { admitKeyRing } from "./lib/store/sealing_keys.ts";
 import { createApp } from "./routes/app.ts";
 
 /** How long open requests may take to finish after a signal, in milliseconds; platforms kill after 5 s. */
@@ -31,7 +32,9 @@ async function main(): Promise<void> {
     (count) => JSON.stringify({ event: "log_lines_dropped", level: "warn", count }),
   );
   const events = createEvents({ clock, level: environment.logLevel, write: (line) => lines.write(line) });
-  const app = createApp(createServices({ clock, random, keyRing, events, kv }), gateway);
+  const services = createServices({ clock, random, keyRing, events, kv });
+  await admitKeyRing(services, environment.keyRing === undefined ? "development file" : "environment");
+  const app = createApp(services, gateway);
 
   const server = Deno.serve({
     hostname: environment.hostname,

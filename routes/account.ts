@@ -5,7 +5,7 @@ import { closeSession } from "../lib/login/session.ts";
 import { connectPath, PATHS } from "../lib/oauth/paths.ts";
 import { type GrantRecord, grants, grantsByUser, type SessionRecord } from "../lib/store/schema.ts";
 import {
-  checkCsrfToken,
+  checkSessionCsrfToken,
   clearBrowserCookies,
   currentSession,
   ensureBrowserCookie,
@@ -64,7 +64,7 @@ export function accountDecision(deployment: Deployment): (c: Context<Env>) => Pr
     const form = await readForm(c.req.raw);
     const session = await currentSession(c, deployment);
     if (session === null) return await signInFirst(c, deployment);
-    checkCsrfToken(form.get("csrf_token"), sessionCsrfToken(c, deployment));
+    checkSessionCsrfToken(c, deployment, form.get("csrf_token"));
     const returnTo = gateway.basePath + PATHS.account;
     switch (form.get("action")) {
       case "sign_out":

@@ -7,6 +7,8 @@ import { findSession } from "../lib/login/session.ts";
 import type { SessionRecord } from "../lib/store/schema.ts";
 import type { Deployment, Env } from "./context.ts";
 
+const SESSION_CSRF = "session-csrf";
+
 /** The cookie that holds a session, without its prefix. */
 const SESSION_COOKIE = "sallyport_session";
 /** The cookie that tells one browser from another before anybody signs in. */
@@ -77,14 +79,28 @@ export function refuseCrossSite(c: Context<Env>): void {
 
 /** A form token that fits this session only; nothing has to be stored for it. */
 export function sessionCsrfToken(c: Context<Env>, { services }: Pick<Deployment, "services">): string {
-  const { keyId, value } = services.keyRing.sign("session-csrf", hashSecret(sessionCookie(c) ?? ""));
+  const { keyId, value } = services.keyRing.sign(SESSION_CSRF, hashSecret(sessionCookie(c) ?? ""));
   return `${keyId}.${value}`;
+}
+
+/** Checks a form's token of {@linkcode sessionCsrfToken}, also one that an older key of the ring has made. @throws {PageError} 403 */
+export function checkSessionCsrfToken(
+  c: Context<Env>,
+  { services }: Pick<Deployment, "services">,
+  given: string | null,
+): void {
+  const [keyId = "", value = ""] = given?.split(".") ?? [];
+  if (services.keyRing.verify(SESSION_CSRF, hashSecret(sessionCookie(c) ?? ""), { keyId, value })) return;
+  throw csrfTokenWrong();
 }
 
 /** Checks a form's token against the stored one. @throws {PageError} 403 */
 export function checkCsrfToken(given: string | null, expected: string): void {
-  if (given !== null && equalSecrets(given, expected)) return;
-  throw new PageError({
+  if (given === null || !equalSecrets(given, expected)) throw csrfTokenWrong();
+}
+
+function csrfTokenWrong(): PageError {
+  return new PageError({
     status: 403,
     title: "This form is no longer valid",
     happened: "The form did not carry the token that this page was given. Nothing was changed.",

@@ -14,7 +14,7 @@ import { findPendingConnect } from "../lib/upstream/pending_connect.ts";
 import { TokenRefusedError } from "../lib/upstream/token_endpoint.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import {
-  checkCsrfToken,
+  checkSessionCsrfToken,
   currentSession,
   ensureBrowserCookie,
   refuseCrossSite,
@@ -65,7 +65,7 @@ export function connectDecision(deployment: Deployment): (c: Context<Env>) => Pr
     const session = await currentSession(c, deployment);
     const pendingId = form.get("pending") || null;
     if (session === null) return await signInFirst(c, deployment, { upstream, pendingId });
-    checkCsrfToken(form.get("csrf_token"), sessionCsrfToken(c, deployment));
+    checkSessionCsrfToken(c, deployment, form.get("csrf_token"));
     return await startConnect(c, deployment, {
       upstream,
       session,

@@ -55,6 +55,11 @@ export class KeyRing {
     return this.#first.id;
   }
 
+  /** The ids of all keys, the sealing one first. */
+  get keyIds(): readonly string[] {
+    return this.#keys.map(({ id }) => id);
+  }
+
   get #first(): RingKey {
     const [first] = this.#keys;
     if (first === undefined) throw new KeyRingError("The key ring is empty.");
@@ -76,9 +81,12 @@ export class KeyRing {
     return decrypt(key.sealing, sealed.subarray(1 + key.id.length), `${key.id}\0${context}`);
   }
 
-  /** Whether a sealed value was made with another key than the one that seals now. */
-  isStale(sealed: Uint8Array): boolean {
-    return this.#keyOf(sealed) !== this.#first;
+  /** The id of the key that a value says it was sealed with, in this ring or not; `null` if it is no sealed value. */
+  sealedWith(sealed: Uint8Array): string | null {
+    const length = sealed[0];
+    if (length === undefined || sealed.length < 1 + length) return null;
+    const id = Buffer.from(sealed.subarray(1, 1 + length)).toString("latin1");
+    return KEY_ID.test(id) ? id : null;
   }
 
   /** Authenticates `data` for one purpose with the first key. */
@@ -97,9 +105,7 @@ export class KeyRing {
   }
 
   #keyOf(sealed: Uint8Array): RingKey | undefined {
-    const length = sealed[0];
-    if (length === undefined || sealed.length < 1 + length) return undefined;
-    const id = Buffer.from(sealed.subarray(1, 1 + length)).toString("latin1");
+    const id = this.sealedWith(sealed);
     return this.#keys.find((key) => key.id === id);
   }
 }

@@ -21,6 +21,7 @@
  * | `["refresh_token", sha256(token)]`          |   | `refreshTokenTtlSeconds` from issue, at most until the grant ends; once rotated, as before, to notice a replay |
  * | `["revocation", grantId]`                   |   | 5 minutes: longer than any process may cache a verdict         |
  * | `["revocation_epoch", "all"]`               |   | rewritten at every revocation                                  |
+ * | `["sealing_key", keyId]`                    |   | ten years; until nothing is sealed with the key                |
  *
  * What is kept for upstreams is in `upstream_schema.ts`.
  *
@@ -206,6 +207,9 @@ export const revocations = collection("revocation", {}, { sealed: false });
 
 /** Changes at every revocation; one cheap read tells whether there is anything to drop. */
 export const revocationEpoch = collection("revocation_epoch", { value: z.string() }, { sealed: false });
+
+/** A key that has sealed something here; `code` tells it from another key of the same name. */
+export const sealingKeys = collection("sealing_key", { code: z.string() }, { sealed: false });
 
 /** Record types by the name of the thing. */
 export type ClientRecord = RecordOf<typeof clients>;

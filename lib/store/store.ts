@@ -5,10 +5,9 @@
 import type { KeyRing } from "../crypto/keyring.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Collection, Expiring, RecordId } from "./collection.ts";
+import { jsonOf, rowOf } from "./record_bytes.ts";
 import { retryWhileLocked } from "./retry.ts";
 
-const PLAIN = 1;
-const SEALED = 2;
 /** Deno KV's own limit, in bytes. */
 const MAX_VALUE_BYTES = 65_536;
 /** Longest part of a key, in UTF-16 units: KV allows 2,048 bytes for the whole key. */
@@ -108,21 +107,17 @@ export class Store {
     bytes: Uint8Array,
     version: string,
   ): Entry<Record> | null {
-    const json = this.#decode(collection, id, bytes);
+    const json = this.#jsonOf(collection, id, bytes);
     const parsed = json === null ? null : collection.schema.safeParse(json);
     if (parsed?.success) return { collection, id, value: parsed.data, version };
     this.#options.onUnreadable?.(collection.name);
     return null;
   }
 
-  #decode<Record extends Expiring>(collection: Collection<Record>, id: RecordId, bytes: Uint8Array): unknown {
-    const expected = collection.sealed ? SEALED : PLAIN;
-    if (!(bytes instanceof Uint8Array) || bytes[0] !== expected) return null;
-    const body = bytes.subarray(1);
-    const plain = collection.sealed ? this.#options.keyRing.open(body, sealingContext(collection, id)) : body;
-    if (plain === null) return null;
+  #jsonOf(collection: Collection<Expiring>, id: RecordId, bytes: Uint8Array): unknown {
+    const json = jsonOf(this.#options.keyRing, { collection, id }, bytes);
     try {
-      return JSON.parse(new TextDecoder().decode(plain));
+      return json === null ? null : JSON.parse(new TextDecoder().decode(json));
     } catch {
       return null;
     }
@@ -156,13 +151,10 @@ export class Write {
   /** Writes the record. @throws {RecordTooLargeError} above 64 KiB. */
   set<Record extends Expiring>(collection: Collection<Record>, id: RecordId, record: Record): this {
     const json = new TextEncoder().encode(JSON.stringify(record));
-    const body = collection.sealed ? this.#options.keyRing.seal(json, sealingContext(collection, id)) : json;
-    if (body.length + 1 > MAX_VALUE_BYTES || id.some((part) => part.length > MAX_ID_LENGTH)) {
-      throw new RecordTooLargeError(`A record of "${collection.name}" has ${body.length} bytes.`);
+    const bytes = rowOf(this.#options.keyRing, { collection, id }, json);
+    if (bytes.length > MAX_VALUE_BYTES || id.some((part) => part.length > MAX_ID_LENGTH)) {
+      throw new RecordTooLargeError(`A record of "${collection.name}" has ${bytes.length} bytes.`);
     }
-    const bytes = new Uint8Array(body.length + 1);
-    bytes[0] = collection.sealed ? SEALED : PLAIN;
-    bytes.set(body, 1);
     // KV only collects garbage by `expireIn`; whether a record is alive is decided at the read.
     const expireIn = Math.max(1, Math.ceil(record.expiresAt - this.#options.clock.now()));
     this.#steps.push((operation) => operation.set([collection.name, ...id], bytes, { expireIn }));
@@ -184,8 +176,4 @@ export class Write {
     });
     return result.ok;
   }
-}
-
-function sealingContext(collection: Collection<Expiring>, id: RecordId): string {
-  return JSON.stringify([collection.name, ...id]);
 }

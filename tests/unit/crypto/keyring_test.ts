@@ -101,9 +101,13 @@ Deno.test("rotation: the first key seals, every key opens, and a key that is gon
   const both = ring(`${NEW},${OLD}`);
   assert.equal(both.currentKeyId, "new");
   assert.equal(Buffer.from(both.open(before, CONTEXT) ?? "").toString(), "the sealed words");
-  assert.equal(both.isStale(before), true);
+  assert.equal(both.sealedWith(before), "old");
   const after = both.seal(PLAIN, CONTEXT);
-  assert.equal(both.isStale(after), false);
+  assert.equal(both.sealedWith(after), "new");
+  assert.equal(ring(NEW).sealedWith(before), "old", "also of a key that is not in the ring");
+  for (const none of ["", "\x00", "\x7fold", "\x03o/d…"]) {
+    assert.equal(both.sealedWith(Buffer.from(none, "latin1")), null);
+  }
   assert.equal(ring(NEW).open(after, CONTEXT)?.length, PLAIN.length);
   assert.equal(ring(NEW).open(before, CONTEXT), null);
   assert.equal(ring(OLD).open(after, CONTEXT), null);

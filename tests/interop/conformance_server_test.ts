@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { close, connectV2 } from "../support/clients.ts";
-import { type ConformanceServer, serveConformance } from "../support/conformance_server/server.ts";
+import type { ConformanceServer } from "../support/conformance_server/server.ts";
 import { outcomes, type Results, runServerSuite, scenariosWith } from "../support/conformance_suite.ts";
-import { startGateway } from "../support/gateway_process.ts";
 import { HeadlessOAuthProvider } from "../support/oauth_client_provider.ts";
+import { onConformanceStage } from "./conformance_scene.ts";
 
 const OLD = "npm:@modelcontextprotocol/conformance@0.1.16";
 const NEW = "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12";
@@ -51,26 +51,6 @@ interface Stage {
   readonly token: string;
 }
 
-async function onStage(act: (stage: Stage) => Promise<void>): Promise<void> {
-  await using fixture = serveConformance();
-  const gateway = await startGateway({
-    config: `
-      import { defineGateway, mcpDevOAuth, mcpProxy } from "@sallyport/gateway";
-      export default defineGateway({
-        oauth: mcpDevOAuth(),
-        routes: [mcpProxy("/mcp/conformance", { operationId: "conformance", upstream: "${fixture.url}" })],
-      });`,
-  });
-  try {
-    const url = new URL("/mcp/conformance", gateway.origin);
-    const oauth = new HeadlessOAuthProvider();
-    await close(await connectV2(url, { oauth }));
-    await act({ fixture, url, token: oauth.tokens()?.access_token ?? "" });
-  } finally {
-    await gateway.stop();
-  }
-}
-
 async function runBoth(
   { fixture, url, token }: Stage,
   { suite, selection }: { readonly suite: string; readonly selection: readonly string[] },
@@ -84,7 +64,10 @@ async function runBoth(
 
 /** Runs a selection both ways, again where it had to be quick and was not, and compares check by check. */
 async function assertInvisible({ suite, options, version }: Selection, expected: Expected): Promise<void> {
-  await onStage(async (stage) => {
+  await onConformanceStage(async ({ fixture, url }) => {
+    const oauth = new HeadlessOAuthProvider();
+    await close(await connectV2(url, { oauth }));
+    const stage: Stage = { fixture, url, token: oauth.tokens()?.access_token ?? "" };
     const first = await runBoth(stage, { suite, selection: options });
     const direct = new Map(first.direct);
     const through = new Map(first.through);

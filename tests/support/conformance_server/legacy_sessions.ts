@@ -3,9 +3,6 @@ import { type McpServer, WebStandardStreamableHTTPServerTransport } from "@model
 import { EventLog } from "./event_log.ts";
 import { ResourceWatch } from "./resources.ts";
 
-/** How soon a client should come back to a stream that was ended, in milliseconds. */
-const RETRY_MS = 50;
-
 interface Session {
   readonly server: McpServer;
   readonly transport: WebStandardStreamableHTTPServerTransport;
@@ -15,16 +12,13 @@ interface Session {
 /** All open sessions. */
 export class LegacySessions {
   readonly #build: () => McpServer;
+  readonly #retryMs: number;
   readonly #sessions = new Map<string, Session>();
 
-  /** Every session gets a server of its own from `build`. */
-  constructor(build: () => McpServer) {
+  /** Every session gets a server of its own from `build`; its clients are told to come back to a lost stream after `retryMs`. */
+  constructor(build: () => McpServer, { retryMs }: { readonly retryMs: number }) {
     this.#build = build;
-  }
-
-  /** How many there are. */
-  get size(): number {
-    return this.#sessions.size;
+    this.#retryMs = retryMs;
   }
 
   /** Answers a request of any method. */
@@ -64,7 +58,7 @@ export class LegacySessions {
       onsessioninitialized: (id) => void this.#sessions.set(id, { server, transport, watch }),
       onsessionclosed: (id) => void this.#sessions.delete(id),
       eventStore: new EventLog(),
-      retryInterval: RETRY_MS,
+      retryInterval: this.#retryMs,
       keepAliveMs: 0,
     });
     // Its own Transport type does not allow for exactOptionalPropertyTypes.

@@ -16,11 +16,11 @@ import { LegacySessions } from "./legacy_sessions.ts";
 import { buildConformanceServer, type FixtureState } from "./mcp_server.ts";
 import { WATCHED_URI } from "./resources.ts";
 
-/** What the fixture saw of a request. */
+/** A request that the fixture has answered; a stream counts as answered once it is open. */
 export interface SeenRequest {
   readonly method: string;
-  readonly sessionId: string | null;
   readonly lastEventId: string | null;
+  readonly status: number;
 }
 
 /** A running fixture. */
@@ -29,6 +29,8 @@ export interface ConformanceServer extends AsyncDisposable {
   readonly url: URL;
   /** Every request so far. */
   readonly requests: readonly SeenRequest[];
+  /** Resolves when there are `count` requests that `match`, past ones included; rejects after 20 s. */
+  waitForRequests(match: (request: SeenRequest) => boolean, count?: number): Promise<void>;
   /** Lets the calls of `test_held_call` answer, those that wait and those to come. */
   release(): void;
   /** Logs a line to every legacy session, outside of any request. */
@@ -37,8 +39,14 @@ export interface ConformanceServer extends AsyncDisposable {
   touchWatchedResource(): Promise<void>;
 }
 
+/** How the fixture behaves. */
+export interface ConformanceServerOptions {
+  /** After how many milliseconds the client of a legacy session should come back to a lost stream. Default 50. */
+  readonly retryMs?: number;
+}
+
 /** Starts the fixture on a free port of 127.0.0.1; dispose of it with `await using`. */
-export function serveConformance(): ConformanceServer {
+export function serveConformance({ retryMs = 50 }: ConformanceServerOptions = {}): ConformanceServer {
   const released = Promise.withResolvers<void>();
   const state: FixtureState = {
     notifier: () => modern.notify,
@@ -47,23 +55,37 @@ export function serveConformance(): ConformanceServer {
   };
   const build = () => buildConformanceServer(state);
   const modern: McpHttpHandler = createMcpHandler(build, { legacy: "reject" });
-  const sessions = new LegacySessions(build);
+  const sessions = new LegacySessions(build, { retryMs });
   const requests: SeenRequest[] = [];
+  const waiting = new Set<() => void>();
   const stop = new AbortController();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, signal: stop.signal, onListen() {} },
-    (request) => {
-      requests.push({
-        method: request.method,
-        sessionId: request.headers.get("mcp-session-id"),
-        lastEventId: request.headers.get("last-event-id"),
-      });
-      return respond(request, { modern, sessions });
+    async (request) => {
+      const { method, headers } = request;
+      const response = await respond(request, { modern, sessions });
+      requests.push({ method, lastEventId: headers.get("last-event-id"), status: response.status });
+      for (const look of [...waiting]) look();
+      return response;
     },
   );
   return {
     url: new URL(`http://127.0.0.1:${server.addr.port}/mcp`),
     requests,
+    waitForRequests: (match, count = 1) =>
+      new Promise((resolve, reject) => {
+        const end = (settle: () => void) => {
+          clearTimeout(timer);
+          waiting.delete(look);
+          settle();
+        };
+        const look = () => {
+          if (requests.filter(match).length >= count) end(resolve);
+        };
+        const timer = setTimeout(() => end(() => reject(new Error("No such request within 20 s."))), 20_000);
+        waiting.add(look);
+        look();
+      }),
     release: () => released.resolve(),
     log: (line) => sessions.log(line),
     async touchWatchedResource() {

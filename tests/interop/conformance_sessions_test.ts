@@ -118,6 +118,9 @@ Deno.test("SDK v2, 2026-07-28, is told that its expired token has ended its subs
         await client.callTool({ name: "test_trigger_tool_change", arguments: {} });
         await told.done();
         if (end === "local") await subscription.close();
+        const closed = countdown(1);
+        subscription.closed.then(closed.add);
+        await closed.done();
         assert.equal(await subscription.closed, end);
       }
       assert.ok(oauth.tokenHistory.length >= 2, "the token was not renewed");

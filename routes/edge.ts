@@ -31,20 +31,14 @@ export function enter(
   if (request.url.length > MAX_TARGET_LENGTH) return refusal(414, "The request target is too long.");
   const target = requestTarget(request.url);
   const trusted = gateway.trustedProxies;
-  const origin = resolveOrigin({
-    publicUrl: gateway.publicUrl,
-    allowedHosts: gateway.allowedHosts,
-    trustedProxies: trusted,
-  }, {
+  const origin = resolveOrigin(gateway, {
     // HTTP/2 has no Host field but an authority, which is then the target's.
     host: headers.get("host") ?? target.host,
     targetHost: target.host,
     forwardedHost: trusted > 0 ? headers.get("x-forwarded-host") : null,
     forwardedProto: trusted > 0 ? headers.get("x-forwarded-proto") : null,
   });
-  const probe = target.path === gateway.basePath + PATHS.healthz ||
-    target.path === gateway.basePath + PATHS.readyz;
-  if (origin === null && !probe) {
+  if (origin === null && !isProbe(gateway, target)) {
     services.events.emit("warn", "http_request_refused", {
       reasonCode: "host_not_ours",
       method: request.method,
@@ -56,6 +50,11 @@ export function enter(
     );
   }
   return new EdgeContext({ target, origin: origin ?? "", connection, trustedProxies: trusted, headers });
+}
+
+/** Probes come from whoever runs the machine, under whatever name. */
+function isProbe({ basePath }: Deployment["gateway"], { path }: RequestTarget): boolean {
+  return path === basePath + PATHS.healthz || path === basePath + PATHS.readyz;
 }
 
 /** Addresses cost more than they look, and a call of a tool needs none: they are read when somebody asks. */

@@ -19,21 +19,13 @@ export interface Answered {
 }
 
 /** Turns the upstream's answer into ours: headers by allow-list, the body unread. @throws {JsonRpcError} */
-export async function handOver(
+export function handOver(
   endpoint: Endpoint,
   admitted: Admitted,
   answered: Answered,
-): Promise<Response> {
-  const { answer, message, invocation } = answered;
-  if (answer.status === 401 || answer.status === 403) {
-    await answer.body?.cancel();
-    // Never the upstream's own challenge: the client would sign in to the wrong server and drop its good token (RS-13).
-    throw new JsonRpcError(JSON_RPC_CODES.upstreamUnavailable, refusedCredential(endpoint.route), {
-      status: 502,
-      reason: "upstream_refused_credential",
-      id: message?.id ?? null,
-    });
-  }
+): Response | Promise<Response> {
+  const { answer, message, invocation, filter } = answered;
+  if (answer.status === 401 || answer.status === 403) return refuseCredential(endpoint.route, answered);
   const headers = responseHeaders(answer.headers);
   const upstreamId = answer.headers.get("mcp-session-id");
   // 2026-07-28 has no sessions, whatever the upstream says.
@@ -54,13 +46,26 @@ export async function handOver(
     const source = answer.body === null || idleMs === 0
       ? answer
       : new Response(watched(endpoint, admitted, answer.body).body, answer);
-    const body = answered.filter?.readsAnswers ? await answered.filter.body(source) : source.body;
-    invocation.completed();
-    return new Response(body, { status: answer.status, headers });
+    const answerWith = (body: BodyInit | null) => {
+      invocation.completed();
+      return new Response(body, { status: answer.status, headers });
+    };
+    return filter?.readsAnswers ? filter.body(source).then(answerWith) : answerWith(source.body);
   }
   headers["x-accel-buffering"] = "no";
-  const stream = await watchStream(endpoint, admitted, answered, answer.body);
-  return stream instanceof Response ? stream : new Response(stream, { status: answer.status, headers });
+  return watchStream(endpoint, admitted, answered, answer.body).then((stream) =>
+    stream instanceof Response ? stream : new Response(stream, { status: answer.status, headers })
+  );
+}
+
+/** Never the upstream's own challenge: the client would sign in to the wrong server and drop its good token (RS-13). */
+async function refuseCredential(route: Route, { answer, message }: Answered): Promise<never> {
+  await answer.body?.cancel();
+  throw new JsonRpcError(JSON_RPC_CODES.upstreamUnavailable, refusedCredential(route), {
+    status: 502,
+    reason: "upstream_refused_credential",
+    id: message?.id ?? null,
+  });
 }
 
 /** Registers the stream and returns it, or answers why it may not open. */

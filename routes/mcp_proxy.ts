@@ -70,11 +70,12 @@ async function admit(endpoint: Endpoint, request: Request, context: RequestConte
   const admitted: Admitted = { request, context, verdict };
   switch (request.method) {
     case "POST":
-      return await post(endpoint, admitted);
+      return await relay(endpoint, admitted, await readPost(endpoint, admitted));
     case "GET":
-      return await openStream(endpoint, admitted);
+      checkStreamRequest(admitted.request);
+      return await relay(endpoint, admitted, NO_BODY);
     case "DELETE":
-      return await relay(endpoint, admitted, null, null);
+      return await relay(endpoint, admitted, NO_BODY);
     default:
       throw new JsonRpcError(JSON_RPC_CODES.invalidRequest, `Method ${request.method} is not allowed.`, {
         status: 405,
@@ -84,36 +85,43 @@ async function admit(endpoint: Endpoint, request: Request, context: RequestConte
   }
 }
 
-async function post(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
-  const { headers } = admitted.request;
+/** What a request brings beside its headers. */
+interface Content {
+  readonly body: string | null;
+  readonly message: McpMessage | null;
+}
+
+const NO_BODY: Content = { body: null, message: null };
+
+/** The message of a POST. @throws {JsonRpcError} for what is no message, or another one to other readers */
+async function readPost({ deployment }: Endpoint, { request }: Admitted): Promise<Content> {
+  const { headers } = request;
   if (!isJson(headers.get("content-type")) || headers.get("content-encoding") !== null) {
     throw refused(415, "content_type_unsupported", "Send application/json in UTF-8, not encoded further.");
   }
   if (!accepts(headers.get("accept"), ["application/json", "text/event-stream"])) {
     throw refused(406, "accept_unsupported", "Accept must list application/json and text/event-stream.");
   }
-  const { bodyBytes, jsonDepth } = endpoint.deployment.gateway.limits;
-  const body = await readText(admitted.request, bodyBytes);
+  const { bodyBytes, jsonDepth } = deployment.gateway.limits;
+  const body = await readText(request, bodyBytes);
   const message = parseMessage(body, jsonDepth);
   checkEra(headers, message);
-  return await relay(endpoint, admitted, body, message);
+  return { body, message };
 }
 
-async function openStream(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
-  if (admitted.request.headers.has("upgrade")) {
+function checkStreamRequest({ headers }: Request): void {
+  if (headers.has("upgrade")) {
     throw refused(400, "upgrade_unsupported", "Connections are not upgraded here: there is no WebSocket.");
   }
-  if (!accepts(admitted.request.headers.get("accept"), ["text/event-stream"])) {
+  if (!accepts(headers.get("accept"), ["text/event-stream"])) {
     throw refused(406, "accept_unsupported", "Accept must list text/event-stream.");
   }
-  return await relay(endpoint, admitted, null, null);
 }
 
 async function relay(
   endpoint: Endpoint,
   admitted: Admitted,
-  body: string | null,
-  message: McpMessage | null,
+  { body, message }: Content,
 ): Promise<Response> {
   const { request, context, verdict } = admitted;
   const headers = requestHeaders(request.headers, { modern: isModern(message) });

@@ -28,11 +28,18 @@ interface Cached {
   readonly readAt: number;
 }
 
-/** Judges access tokens. One per process. */
+/**
+ * Judges access tokens. One per process.
+ *
+ * Verdicts are kept by the token itself, not by its hash as in the store: hashing cost a tenth of what the gateway adds to a request. It
+ * gives nothing away. A token in memory for half a minute is no more than the header it came in and the upstream credentials beside it;
+ * and a map compares strings only where their seeded hashes are equal, so that the time it takes says nothing about a prefix.
+ */
 export class AccessTokenVerifier {
   readonly #services: Pick<Services, "store" | "clock" | "revocations">;
   readonly #verdicts = new Map<string, Cached>();
-  readonly #hashesByGrant = new Map<string, Set<string>>();
+  /** Which tokens a revocation means, by what it may name: the grant, or the token's hash. */
+  readonly #tokensById = new Map<string, Set<string>>();
   readonly #reading = new Map<string, Promise<Verdict | null>>();
 
   constructor(services: Pick<Services, "store" | "clock" | "revocations">) {
@@ -42,74 +49,78 @@ export class AccessTokenVerifier {
 
   /** The cached verdict, if what is known of revocations is fresh: then no request has to wait. `undefined`: ask {@linkcode verify}. */
   peek(token: string): Verdict | undefined {
-    if (!this.#services.revocations.isFresh()) return undefined;
-    return this.#cached(hashSecret(token));
+    return this.#services.revocations.isFresh() ? this.#cached(token) : undefined;
   }
 
   /** The verdict, or `null` for a token that is unknown, expired, or whose grant has ended. */
   async verify(token: string): Promise<Verdict | null> {
     if (!ACCESS_TOKEN.test(token)) return null;
-    const tokenHash = hashSecret(token);
     await this.#services.revocations.refresh();
-    const cached = this.#cached(tokenHash);
+    const cached = this.#cached(token);
     if (cached !== undefined) return cached;
-    const reading = this.#reading.get(tokenHash) ??
-      this.#read(tokenHash).finally(() => this.#reading.delete(tokenHash));
-    this.#reading.set(tokenHash, reading);
+    const reading = this.#reading.get(token) ??
+      this.#read(token).finally(() => this.#reading.delete(token));
+    this.#reading.set(token, reading);
     return await reading;
   }
 
-  #cached(tokenHash: string): Verdict | undefined {
-    const cached = this.#verdicts.get(tokenHash);
+  #cached(token: string): Verdict | undefined {
+    const cached = this.#verdicts.get(token);
     if (cached === undefined) return undefined;
     const now = this.#services.clock.now();
     const age = now - cached.readAt;
     if (now < cached.verdict.expiresAt && age >= 0 && age < VERDICT_TTL_MS) return cached.verdict;
-    this.#forget(tokenHash, cached.verdict.grantId);
+    this.#forget(token);
     return undefined;
   }
 
-  async #read(tokenHash: string): Promise<Verdict | null> {
+  async #read(token: string): Promise<Verdict | null> {
     const { store, clock, revocations } = this.#services;
+    const tokenHash = hashSecret(token);
     let revoked = false;
     const stop = revocations.listen((id) => {
       revoked ||= id === tokenHash || id === grantId;
     });
     let grantId: string | undefined;
     try {
-      const token = await store.get(accessTokens, tokenHash);
-      if (token === null) return null;
-      grantId = token.value.grantId;
+      const record = await store.get(accessTokens, tokenHash);
+      if (record === null) return null;
+      grantId = record.value.grantId;
       if (await store.get(grants, grantId) === null || revoked) return null;
-      const verdict: Verdict = { tokenId: tokenHash, ...token.value };
-      this.#remember(tokenHash, { verdict, readAt: clock.now() });
+      const verdict: Verdict = { tokenId: tokenHash, ...record.value };
+      this.#remember(token, { verdict, readAt: clock.now() });
       return verdict;
     } finally {
       stop();
     }
   }
 
-  #remember(tokenHash: string, cached: Cached): void {
-    if (this.#verdicts.size >= MAX_VERDICTS) {
-      const [oldest] = this.#verdicts;
-      if (oldest !== undefined) this.#forget(oldest[0], oldest[1].verdict.grantId);
+  #remember(token: string, cached: Cached): void {
+    const [oldest] = this.#verdicts.keys();
+    if (this.#verdicts.size >= MAX_VERDICTS && oldest !== undefined) this.#forget(oldest);
+    this.#verdicts.set(token, cached);
+    for (const id of idsOf(cached.verdict)) {
+      const tokens = this.#tokensById.get(id) ?? new Set();
+      this.#tokensById.set(id, tokens.add(token));
     }
-    const { grantId } = cached.verdict;
-    this.#verdicts.set(tokenHash, cached);
-    const hashes = this.#hashesByGrant.get(grantId) ?? new Set();
-    this.#hashesByGrant.set(grantId, hashes.add(tokenHash));
   }
 
-  #forget(tokenHash: string, grantId: string): void {
-    this.#verdicts.delete(tokenHash);
-    const hashes = this.#hashesByGrant.get(grantId);
-    hashes?.delete(tokenHash);
-    if (hashes?.size === 0) this.#hashesByGrant.delete(grantId);
+  #forget(token: string): void {
+    const cached = this.#verdicts.get(token);
+    if (cached === undefined) return;
+    this.#verdicts.delete(token);
+    for (const id of idsOf(cached.verdict)) {
+      const tokens = this.#tokensById.get(id);
+      tokens?.delete(token);
+      if (tokens?.size === 0) this.#tokensById.delete(id);
+    }
   }
 
   #drop(id: string): void {
-    const cached = this.#verdicts.get(id);
-    if (cached !== undefined) this.#forget(id, cached.verdict.grantId);
-    for (const tokenHash of this.#hashesByGrant.get(id) ?? []) this.#forget(tokenHash, id);
+    for (const token of [...this.#tokensById.get(id) ?? []]) this.#forget(token);
   }
+}
+
+function idsOf({ grantId, tokenId }: Verdict): readonly string[] {
+  return [grantId, tokenId];
 }

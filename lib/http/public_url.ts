@@ -55,7 +55,6 @@ export function fromRight(header: string | null, hops: number): string | undefin
 
 function originOf(rules: HostRules, host: string, proto: string | undefined): string | null {
   const { publicUrl, allowedHosts } = rules;
-  const [, hostname = ""] = HOST.exec(host) ?? [];
   switch (publicUrl.kind) {
     case "origin":
       return host === hostOf(publicUrl.origin) || allowedHosts.has(host) ? publicUrl.origin : null;
@@ -66,7 +65,7 @@ function originOf(rules: HostRules, host: string, proto: string | undefined): st
       // An internal name is answered, but never appears in a URL: the first literal pattern speaks for us.
       return allowedHosts.has(host) ? firstLiteral(publicUrl.patterns) : null;
     case "loopback":
-      if (!isLoopbackHostname(hostname)) return null;
+      if (!isLoopbackHostname(HOST.exec(host)?.[1] ?? "")) return null;
       return proto === "https"
         ? `https://${dropDefaultPort(host, "443")}`
         : `http://${dropDefaultPort(host, "80")}`;

@@ -2,6 +2,7 @@
 
 /** Whether a `Content-Type` is JSON in UTF-8. */
 export function isJson(contentType: string | null): boolean {
+  if (contentType === "application/json") return true;
   const [type, ...parameters] = (contentType ?? "").toLowerCase().split(";").map((part) => part.trim());
   const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice("charset=".length);
   return type === "application/json" && (charset === undefined || charset.replaceAll('"', "") === "utf-8");

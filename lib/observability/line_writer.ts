@@ -12,7 +12,8 @@ export interface ByteSink {
 export class LineWriter {
   readonly #sink: ByteSink;
   readonly #onDropped: (count: number) => string;
-  #lines: string[] = [];
+  #text = "";
+  /** Characters that wait, with those that are just being written. */
   #size = 0;
   #dropped = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -30,12 +31,17 @@ export class LineWriter {
       this.#dropped++;
       return;
     }
-    this.#lines.push(line);
-    this.#size += line.length + 1;
+    this.#add(line);
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       void this.flush();
     }, FLUSH_DELAY_MS);
+  }
+
+  /** Appending is cheap, and makes garbage once: V8 joins the pieces when the bytes are asked for. */
+  #add(line: string): void {
+    this.#text += `${line}\n`;
+    this.#size += line.length + 1;
   }
 
   /** Writes all that is buffered. */
@@ -48,19 +54,19 @@ export class LineWriter {
 
   async #drain(): Promise<void> {
     if (this.#dropped > 0) {
-      this.#lines.push(this.#onDropped(this.#dropped));
+      this.#add(this.#onDropped(this.#dropped));
       this.#dropped = 0;
     }
-    if (this.#lines.length === 0) return;
-    let bytes = new TextEncoder().encode(this.#lines.join("\n") + "\n");
-    this.#lines = [];
+    if (this.#text === "") return;
+    let bytes = new TextEncoder().encode(this.#text);
+    this.#text = "";
     try {
       while (bytes.length > 0) bytes = bytes.subarray(await this.#sink.write(bytes));
     } catch {
       // A closed pipe must not stop the gateway; there is nowhere left to say so.
     } finally {
       // Until now these bytes counted as buffered: a reader that stalls fills the bound, not the memory.
-      this.#size = this.#lines.reduce((sum, line) => sum + line.length + 1, 0);
+      this.#size = this.#text.length;
     }
   }
 }

@@ -101,19 +101,22 @@ Deno.test("any other name, profile, spelling or method has no document (B14 239)
 Deno.test("an authorization server of our own kind takes our document, over TLS, keys and all (UP-08)", async () => {
   await using us = await publicConnectScene();
   const authority = await certificateAuthority();
-  await using host = documentHost({ tls: await authority.issue({ names: ["gw.test"] }), name: "gw.test" });
-  // The same gateway behind a socket: the port is the only thing that differs.
-  const clientId = `https://gw.test:${host.port}${DOCUMENT}`;
+  await using host = documentHost({
+    tls: await authority.issue({ names: ["localhost"] }),
+    name: "localhost",
+  });
+  // The same gateway behind a socket: host and port are all that differs.
+  const clientId = host.origin + DOCUMENT;
   const serve = async (request: Request) => {
     const { pathname, search } = new URL(request.url);
     const answer = await us.gateway.fetch(pathname + search);
-    const text = (await answer.text()).replaceAll("https://gw.test", `https://gw.test:${host.port}`);
+    const text = (await answer.text()).replaceAll("https://gw.test", host.origin);
     return new Response(text, { status: answer.status, headers: answer.headers });
   };
   host.answers.set("/.well-known/oauth-client/acme", serve);
   host.answers.set("/.well-known/jwks.json", serve);
   await using server = await startHarness({
-    strangers: { resolve: new Names().set("gw.test", ["127.0.0.1"]).resolve, ca: authority.certificate },
+    strangers: { resolve: new Names().set("localhost", ["127.0.0.1"]).resolve, ca: authority.certificate },
   });
   const document = await (await us.gateway.fetch(DOCUMENT)).text();
   const read = readDocument(`https://gw.test${DOCUMENT}`, document, {
@@ -123,8 +126,8 @@ Deno.test("an authorization server of our own kind takes our document, over TLS,
   assert.deepEqual(read.authMethods.toSorted(), ["none", "private_key_jwt"]);
   const page = await server.fetch(authorizeUrl(server, {
     ...documentClient(clientId),
-    redirectUri: `https://gw.test:${host.port}/auth/connections/acme/callback`,
+    redirectUri: `${host.origin}/auth/connections/acme/callback`,
   }));
-  assert.equal(page.status, 303, await page.text());
+  assert.equal(page.status, 303, JSON.stringify(server.events));
   assert.deepEqual(host.requests.map(({ url }) => new URL(url).pathname), ["/.well-known/oauth-client/acme"]);
 });

@@ -17,6 +17,8 @@ export interface OidcUpstreamOptions {
   readonly clientAuthMethods?: readonly string[];
   readonly features?: Partial<Features>;
   readonly fetch?: Configuration["fetch"];
+  /** How often the MCP endpoint takes an access token before it wants another one. Default: as long as it lives. */
+  readonly callsPerToken?: number;
 }
 
 /** A refresh that the provider granted. */
@@ -67,6 +69,8 @@ export interface OidcUpstream extends AsyncDisposable {
   /** What the provider itself did wrong. */
   readonly errors: readonly unknown[];
   readonly trouble: Map<string, Trouble>;
+  /** Hears of every request to the token endpoint when it has come, and when its answer has been written. */
+  onToken: ((stage: "asked" | "answered") => void) | null;
 }
 
 const SCOPE = "notes";
@@ -90,6 +94,7 @@ export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<O
   const trouble = new Map<string, Trouble>();
   const provider = new Provider(origin, await configurationOf(options, url));
   const accounts = new Map<string, string>();
+  const spent = new Map<string, number>();
   provider.on("server_error", (_context, error) => seen.errors.push(error));
   provider.on("registration_create.error", (_context, error) => seen.errors.push(error));
   provider.on("registration_create.success", () => seen.registrations++);
@@ -129,14 +134,19 @@ export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<O
         if (troubled !== undefined) return troubled(response);
       }
     }
+    if (path === "/token") upstream.onToken?.("asked");
     await handle(request, response);
+    if (path === "/token") upstream.onToken?.("answered");
   }
 
   async function mcp(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await bodyOf(request);
     const value = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
     const token: AccessToken | undefined = value === "" ? undefined : await provider.AccessToken.find(value);
-    if (token === undefined || token.isExpired || token.aud !== url) {
+    const uses = (spent.get(value) ?? 0) + 1;
+    spent.set(value, uses);
+    const isGood = token !== undefined && !token.isExpired && token.aud === url;
+    if (!isGood || uses > (options.callsPerToken ?? Infinity)) {
       seen.refused++;
       const metadata = `${origin}/.well-known/oauth-protected-resource/mcp`;
       response.writeHead(401, { "www-authenticate": `Bearer resource_metadata="${metadata}"` }).end();
@@ -158,10 +168,11 @@ export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<O
     });
   });
 
-  return {
+  const upstream: OidcUpstream = {
     origin,
     url,
     trouble,
+    onToken: null,
     pairs: seen.pairs,
     presented: seen.presented,
     granted: seen.granted,
@@ -179,6 +190,7 @@ export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<O
     },
     [Symbol.asyncDispose]: () => stop(server),
   };
+  return upstream;
 }
 
 const SIGN_IN = "/sign-in/";

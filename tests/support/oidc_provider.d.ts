@@ -48,7 +48,12 @@ export interface Features {
   readonly devInteractions: { readonly enabled: boolean };
   readonly registration?: { readonly enabled: boolean };
   readonly revocation?: { readonly enabled: boolean };
-  readonly clientIdMetadataDocument?: { readonly enabled: boolean; readonly ack: string };
+  readonly clientIdMetadataDocument?: {
+    readonly enabled: boolean;
+    readonly ack: string;
+    /** Seconds. */
+    readonly cacheDuration: { readonly min: number; readonly max: number };
+  };
   readonly resourceIndicators?: {
     readonly enabled: boolean;
     readonly useGrantedResource: () => boolean;
@@ -75,6 +80,12 @@ export interface Configuration {
   readonly clientAuthMethods?: readonly string[];
   readonly issueRefreshToken?: () => boolean;
   readonly rotateRefreshToken?: boolean;
+  readonly assertJwtClientAuthClaimsAndHeader?: (
+    context: unknown,
+    claims: Readonly<Record<string, unknown>>,
+    header: Readonly<Record<string, unknown>>,
+    client: { readonly clientId: string },
+  ) => void | Promise<void>;
   /** How the provider itself fetches what clients name. */
   readonly fetch?: (url: string, init?: RequestInit) => Promise<Response>;
   readonly cookies: { readonly keys: readonly string[] };

@@ -3,6 +3,7 @@
  * refresh tokens for one use, whose second use revokes the grant. Its MCP endpoint takes what the provider knows, and nothing else.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 // @ts-types="./oidc_provider.d.ts"
 import Provider, { type AccessToken, type Configuration, type Features } from "oidc-provider";
 import { bodyOf, listen, newKey, signInForm, stop } from "./identity_provider.ts";
@@ -19,6 +20,10 @@ export interface OidcUpstreamOptions {
   readonly fetch?: Configuration["fetch"];
   /** How often the MCP endpoint takes an access token before it wants another one. Default: as long as it lives. */
   readonly callsPerToken?: number;
+  /** Serve https with this certificate, under this origin, which leads to {@linkcode OidcUpstream.port}. */
+  readonly tls?: { readonly origin: string; readonly cert: string; readonly key: string };
+  /** Judges the assertion that a client authenticates with; what it throws is answered. */
+  readonly assertClientAssertion?: Configuration["assertJwtClientAuthClaimsAndHeader"];
 }
 
 /** A refresh that the provider granted. */
@@ -52,6 +57,7 @@ export type Trouble = (response: ServerResponse) => void;
 /** A running upstream. */
 export interface OidcUpstream extends AsyncDisposable {
   readonly origin: string;
+  readonly port: number;
   /** The MCP endpoint, which is the resource. */
   readonly url: string;
   readonly pairs: readonly IssuedPair[];
@@ -77,8 +83,10 @@ const SCOPE = "notes";
 
 /** Starts it on a free port. */
 export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<OidcUpstream> {
-  const server = createServer();
-  const origin = await listen(server);
+  const { tls } = options;
+  const server = tls === undefined ? createServer() : createTlsServer({ cert: tls.cert, key: tls.key });
+  const address = await listen(server);
+  const origin = tls?.origin ?? address;
   const url = `${origin}/mcp`;
   const seen = {
     pairs: [] as IssuedPair[],
@@ -163,13 +171,15 @@ export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<O
 
   server.on("request", (request: Parsed, response) => {
     answer(request, response).catch((error) => {
-      seen.errors.push(error);
+      // A gateway that was killed while it asked is no fault of the provider's.
+      if (!request.destroyed) seen.errors.push(error);
       response.writeHead(500).end();
     });
   });
 
   const upstream: OidcUpstream = {
     origin,
+    port: Number(new URL(address).port),
     url,
     trouble,
     onToken: null,
@@ -199,7 +209,7 @@ const SIGN_IN = "/sign-in/";
 type Parsed = IncomingMessage & { body?: string };
 
 async function configurationOf(options: OidcUpstreamOptions, url: string): Promise<Configuration> {
-  const { tokenSeconds, users, clientAuthMethods, fetch } = options;
+  const { tokenSeconds, users, clientAuthMethods, fetch, assertClientAssertion } = options;
   return {
     adapter: memoryStorage(),
     clients: [],
@@ -209,6 +219,9 @@ async function configurationOf(options: OidcUpstreamOptions, url: string): Promi
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     ...(clientAuthMethods === undefined ? {} : { clientAuthMethods }),
     ...(fetch === undefined ? {} : { fetch }),
+    ...(assertClientAssertion === undefined
+      ? {}
+      : { assertJwtClientAuthClaimsAndHeader: assertClientAssertion }),
     pkce: { required: () => true },
     issueRefreshToken: () => true,
     rotateRefreshToken: true,

@@ -4,7 +4,7 @@ import { endable, type EventStream } from "../lib/mcp/event_stream.ts";
 import { responseHeaders } from "../lib/mcp/headers.ts";
 import { limitIdle } from "../lib/mcp/idle_limit.ts";
 import { isModern, JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
-import { bindSessionId } from "../lib/mcp/session_id.ts";
+import { bindSessionId, sessionElicitsUrls, standsFor } from "../lib/mcp/session_id.ts";
 import type { AnswerFilter } from "./answer_filter.ts";
 import type { Invocation } from "./invocation.ts";
 import { type Admitted, type Endpoint, judge } from "./mcp_exchange.ts";
@@ -30,11 +30,13 @@ export function handOver(
   const upstreamId = answer.headers.get("mcp-session-id");
   // 2026-07-28 has no sessions, whatever the upstream says.
   if (upstreamId !== null && !isModern(message)) {
-    const sessionId = bindSessionId(
+    const given = admitted.request.headers.get("mcp-session-id");
+    // Many servers repeat the id in every answer. The client keeps its own, and with it what it has said of itself at `initialize`.
+    const sessionId = standsFor(given, upstreamId) ? given : bindSessionId(
       endpoint.deployment.services.keyRing,
       upstreamId,
       admitted.verdict,
-      message?.sessionElicitsUrls ?? null,
+      message?.sessionElicitsUrls ?? sessionElicitsUrls(given),
     );
     if (sessionId !== null) headers["mcp-session-id"] = sessionId;
   }

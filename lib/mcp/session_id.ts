@@ -57,6 +57,11 @@ export function sessionElicitsUrls(givenId: string | null): boolean | null {
   return prefix === PREFIX_ELICITS ? true : prefix === PREFIX_DOES_NOT ? false : null;
 }
 
+/** Whether an id that {@linkcode openSessionId} has opened stands for this id of the upstream. */
+export function standsFor(openedId: string | null, upstreamId: string): openedId is string {
+  return openedId?.split(".").slice(3).join(".") === upstreamId;
+}
+
 function message(
   id: { readonly prefix: string; readonly upstreamId: string },
   holder: SessionHolder,

@@ -1,6 +1,7 @@
 /** Legacy MCP sessions through the gateway: relayed, bound to their opener, resumed, ended. */
 import assert from "node:assert/strict";
 import { freePort } from "../support/child_process.ts";
+import { startHarness } from "../support/harness.ts";
 import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { network, serveHarness } from "../support/raw_http.ts";
 import { within, writtenStream } from "../support/written_stream.ts";
@@ -76,6 +77,25 @@ Deno.test("the client's session id is its own: visible ASCII, and not the upstre
     assert.equal(another.status, 404);
     assert.equal((await another.json()).id, 1);
   });
+});
+
+Deno.test("an upstream that repeats the session's id in every answer: the client keeps the id that it was given (TR-26)", async () => {
+  await using gateway = await startHarness({
+    upstream: async (request) => {
+      const { id } = await request.json();
+      return Response.json({ jsonrpc: "2.0", id, result: {} }, { headers: { "mcp-session-id": "up.1" } });
+    },
+  });
+  const { access_token: token } = await obtainTokens(gateway, await registerClient(gateway));
+  const opened = await callMcp(gateway, "/alpha", token, {
+    message: { ...initialize, params: { ...initialize.params, capabilities: {} } },
+  });
+  await opened.body?.cancel();
+  const own = opened.headers.get("mcp-session-id") ?? "";
+  assert.notEqual(own, "");
+  const answer = await callMcp(gateway, "/alpha", token, { headers: { "mcp-session-id": own } });
+  await answer.body?.cancel();
+  assert.equal(answer.headers.get("mcp-session-id"), own);
 });
 
 Deno.test("what the upstream says of a session comes back: required 400, gone 404, DELETE ends it (TR-26)", async () => {

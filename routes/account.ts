@@ -61,7 +61,7 @@ export function accountDecision(deployment: Deployment): (c: Context<Env>) => Pr
   const { services, gateway } = deployment;
   return async (c) => {
     refuseCrossSite(c);
-    const form = await readForm(c.req.raw);
+    const form = await readForm(deployment, c.req.raw);
     const session = await currentSession(c, deployment);
     if (session === null) return await signInFirst(c, deployment);
     checkSessionCsrfToken(c, deployment, form.get("csrf_token"));

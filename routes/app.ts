@@ -55,6 +55,8 @@ export interface AppOptions {
   readonly strangers?: Pick<PinnedFetchOptions, "resolve" | "ca">;
   /** For tests: the same for the upstreams of routes. */
   readonly upstreams?: UpstreamNetwork;
+  /** For tests: deadlines that come sooner. */
+  readonly deadlines?: Deadlines;
 }
 
 /** Compiles the gateway into a Hono router. */
@@ -62,17 +64,18 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   const { login } = gateway.oauth;
   const identityProvider = login.kind === "oidc" ? new IdentityProvider(login, services) : null;
   const quotas = createQuotas(gateway, services.clock);
+  const deadlines = options.deadlines ?? new Deadlines();
   const deployment: Deployment = {
     services,
     gateway,
     verifier: new AccessTokenVerifier(services),
+    deadlines,
     ...clientParts(services, gateway, options.strangers),
     identityProvider,
     users: new UserCache(services),
     upstreams: upstreamConnections(services, gateway, options.strangers),
     loginStarts: quotas.loginStarts,
   };
-  const deadlines = new Deadlines();
   const { clock, revocations } = services;
   const streams = new StreamRegistry({ clock, revocations, limits: gateway.limits });
   const upstreams = upstreamsOf(services, gateway, options.upstreams);

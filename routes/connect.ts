@@ -60,7 +60,7 @@ export function connect(deployment: Deployment): (c: Context<Env>) => Promise<Re
 export function connectDecision(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
   return async (c) => {
     refuseCrossSite(c);
-    const form = await readForm(c.req.raw);
+    const form = await readForm(deployment, c.req.raw);
     const upstream = requireUpstream(c, deployment);
     const session = await currentSession(c, deployment);
     const pendingId = form.get("pending") || null;

@@ -6,6 +6,7 @@ import type { Gateway } from "../lib/gateway/gateway.ts";
 import type { IdentityProvider } from "../lib/login/identity_provider.ts";
 import type { UserCache } from "../lib/login/user_cache.ts";
 import type { RateLimiter } from "../lib/observability/rate_limiter.ts";
+import type { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { Services } from "../lib/services.ts";
 import type { UpstreamConnections } from "./upstream_connections.ts";
 
@@ -45,6 +46,7 @@ export interface Deployment {
   readonly services: Services;
   readonly gateway: Gateway;
   readonly verifier: AccessTokenVerifier;
+  readonly deadlines: Deadlines;
   readonly clientSources: ClientSources;
   readonly clientKeys: ClientKeys;
   readonly upstreams: UpstreamConnections;

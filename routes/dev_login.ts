@@ -48,7 +48,7 @@ export function devLoginDecision(
   return async (c) => {
     refuseOtherMachines(c);
     refuseCrossSite(c);
-    const form = await readForm(c.req.raw);
+    const form = await readForm(deployment, c.req.raw);
     const entry = await requireLogin(c, deployment, form.get("login") ?? undefined);
     checkCsrfToken(form.get("csrf_token"), entry.value.csrfToken);
     const user = users.find((candidate) => candidate === form.get("user"));

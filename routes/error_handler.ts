@@ -1,7 +1,7 @@
 /** The only place that turns an error into an answer: OAuth JSON, a redirect to the client, a page, or JSON-RPC. */
 import type { Context } from "@hono/hono";
 import { AuthorizationError } from "../lib/authorization_server/authorization_error.ts";
-import { BodyTooLargeError, NotUtf8Error } from "../lib/http/body.ts";
+import { BodyIncompleteError, BodyTimeoutError, BodyTooLargeError, NotUtf8Error } from "../lib/http/body.ts";
 import { PageError, type PageErrorOptions } from "../lib/http/page_error.ts";
 import { errorBody, JSON_RPC_CODES, JsonRpcError } from "../lib/mcp/json_rpc.ts";
 import type { EventFields, EventName } from "../lib/observability/events.ts";
@@ -31,7 +31,7 @@ export async function answerError(
 ): Promise<Response> {
   if (error instanceof AuthorizationError) return redirectError(c, deployment, error);
   if (error instanceof PageError) return await answerPage(c, deployment, error.page);
-  const known = error instanceof OAuthError ? error : oauthSizeError(error);
+  const known = error instanceof OAuthError ? error : oauthBodyError(error);
   if (known === null) return await unexpected(c, deployment, surface, error);
   if (surface === "page") return await answerPage(c, deployment, pageOf(known));
   record(c, deployment, oauthEventOf(c.req.path, known), known.reason, known.status);
@@ -40,7 +40,7 @@ export async function answerError(
 
 /** Answers an error of an MCP route as JSON-RPC, and records why. */
 export function answerMcpError(failed: FailedRequest, deployment: Deployment, error: unknown): Response {
-  const known = error instanceof JsonRpcError ? error : unreadableBody(error);
+  const known = error instanceof JsonRpcError ? error : mcpBodyError(error);
   if (known === null) {
     const fault = recordUnexpected(failed, deployment, error);
     return jsonRpcAnswer(failed, new JsonRpcError(JSON_RPC_CODES.internalError, fault.message, fault));
@@ -49,33 +49,51 @@ export function answerMcpError(failed: FailedRequest, deployment: Deployment, er
   return jsonRpcAnswer(failed, known);
 }
 
-/** Size faults mean the same everywhere, in another shape. */
-function sizeFault(error: unknown): "body_too_large" | "record_too_large" | null {
-  if (error instanceof BodyTooLargeError) return "body_too_large";
-  return error instanceof RecordTooLargeError ? "record_too_large" : null;
+/** What is wrong with a body, or with what would be stored of it: the same everywhere, told in two languages. */
+interface BodyFault {
+  readonly says: string;
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: Record<string, string>;
 }
 
-function oauthSizeError(error: unknown): OAuthError | null {
-  const reason = sizeFault(error);
-  return reason === null
-    ? null
-    : new OAuthError("invalid_request", "The request is too large.", { status: 413, reason });
+function bodyFault(error: unknown): BodyFault | null {
+  // What was not read to its end must not be taken for the next request.
+  const headers = { Connection: "close" };
+  if (error instanceof BodyTooLargeError) {
+    return { says: "The request body is too large.", status: 413, reason: "body_too_large", headers };
+  }
+  if (error instanceof BodyTimeoutError) {
+    const says = "The request body did not come in time. Try again.";
+    return { says, status: 408, reason: "body_too_slow", headers };
+  }
+  if (error instanceof BodyIncompleteError) {
+    return {
+      says: "The request body broke off. Try again.",
+      status: 400,
+      reason: "body_incomplete",
+      headers,
+    };
+  }
+  return error instanceof RecordTooLargeError
+    ? { says: "The request is too large.", status: 413, reason: "record_too_large", headers: {} }
+    : null;
 }
 
-function unreadableBody(error: unknown): JsonRpcError | null {
+function oauthBodyError(error: unknown): OAuthError | null {
+  const fault = bodyFault(error);
+  return fault === null ? null : new OAuthError("invalid_request", fault.says, fault);
+}
+
+function mcpBodyError(error: unknown): JsonRpcError | null {
   if (error instanceof NotUtf8Error) {
     return new JsonRpcError(JSON_RPC_CODES.parseError, "Parse error: the body is not UTF-8.", {
       status: 400,
       reason: "body_not_json",
     });
   }
-  const reason = sizeFault(error);
-  return reason === null
-    ? null
-    : new JsonRpcError(JSON_RPC_CODES.invalidRequest, "The request body is too large.", {
-      status: 413,
-      reason,
-    });
+  const fault = bodyFault(error);
+  return fault === null ? null : new JsonRpcError(JSON_RPC_CODES.invalidRequest, fault.says, fault);
 }
 
 function redirectError(c: Context<Env>, deployment: Deployment, error: AuthorizationError): Response {

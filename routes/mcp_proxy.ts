@@ -102,8 +102,9 @@ async function readPost({ deployment }: Endpoint, { request }: Admitted): Promis
   if (!accepts(headers.get("accept"), ["application/json", "text/event-stream"])) {
     throw refused(406, "accept_unsupported", "Accept must list application/json and text/event-stream.");
   }
-  const { bodyBytes, jsonDepth } = deployment.gateway.limits;
-  const body = await readText(request, bodyBytes);
+  const { deadlines, gateway } = deployment;
+  const { bodyBytes, jsonDepth } = gateway.limits;
+  const body = await readText(request, { maxBytes: bodyBytes, deadlines });
   const message = parseMessage(body, jsonDepth);
   checkEra(headers, message);
   return { body, message };

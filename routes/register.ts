@@ -19,7 +19,7 @@ const MAX_JSON_DEPTH = 16;
 export function register(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
   const { services, gateway } = deployment;
   return async (c) => {
-    const body = await readJson(c.req.raw);
+    const body = await readJson(deployment, c.req.raw);
     const context = { ...redirectUriPolicy(gateway, c.env.origin), address: c.env.address };
     const { clientId, answer } = await registerClient(services, body, context);
     services.events.emit("info", "mcp_auth_downstream_client_registered", {
@@ -59,14 +59,14 @@ export function unregister(deployment: Deployment): (c: Context<Env>) => Promise
   };
 }
 
-async function readJson(request: Request): Promise<unknown> {
+async function readJson({ deadlines }: Deployment, request: Request): Promise<unknown> {
   const type = request.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== "application/json") {
     throw new OAuthError("invalid_client_metadata", "Send the metadata as application/json.", {
       reason: "content_type_unsupported",
     });
   }
-  const body = await readBody(request, MAX_BODY_BYTES);
+  const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, deadlines });
   try {
     return parseStrictJson(body, MAX_JSON_DEPTH);
   } catch {

@@ -10,7 +10,7 @@ import { readForm } from "./form.ts";
 export function revoke(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
   const { services } = deployment;
   return async (c) => {
-    const form = await readForm(c.req.raw);
+    const form = await readForm(deployment, c.req.raw);
     const client = await authenticate(c, deployment, form);
     const given = form.get("token");
     if (given === null) {

@@ -64,7 +64,7 @@ export function setup(deployment: Deployment): (c: Context<Env>) => Promise<Resp
 export function setupDecision(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
   return async (c) => {
     refuseCrossSite(c);
-    const form = await readForm(c.req.raw);
+    const form = await readForm(deployment, c.req.raw);
     const entry = await requireAuthorization(c, deployment, form.get("transaction") ?? undefined);
     checkCsrfToken(form.get("csrf_token"), entry.value.csrfToken);
     const session = await currentSession(c, deployment);

@@ -1,4 +1,4 @@
-/** Reads a request's body up to a limit. */
+/** Reads a request's body up to a limit, and for no longer than a body of that size may take. */
 
 import { Buffer } from "node:buffer";
 
@@ -12,50 +12,120 @@ export class NotUtf8Error extends Error {
   override readonly name = "NotUtf8Error";
 }
 
+/** The body did not come in time; 408. */
+export class BodyTimeoutError extends Error {
+  override readonly name = "BodyTimeoutError";
+}
+
+/** The body broke off or stopped being HTTP: in most cases its sender is gone, and nobody is left to tell; 400. */
+export class BodyIncompleteError extends Error {
+  override readonly name = "BodyIncompleteError";
+}
+
+/** What one body may cost. */
+export interface BodyLimits {
+  readonly maxBytes: number;
+  readonly deadlines: {
+    /** Calls `expire` in `ms` milliseconds, unless the returned function is called before. */
+    start(ms: number, expire: () => void): () => void;
+  };
+}
+
+/** Every body may take this long, in milliseconds, */
+const BASE_MS = 30_000;
+/** and one of so many bytes a second longer: half a megabit per second is a bad connection, a byte per second is an attack. */
+const BYTES_PER_SECOND = 65_536;
+/**
+ * A body that says that it is no larger is read by the platform in one go, which is the fastest way, but cannot be left once begun.
+ * So much may then stay in memory until its sender gives up. Of a larger one, nothing does.
+ */
+const READ_AT_ONCE_BYTES = 65_536;
+
 const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * The body as text. @throws {BodyTooLargeError} beyond `limit` bytes. @throws {NotUtf8Error}
+ * The body as text. @throws {BodyTooLargeError} @throws {BodyTimeoutError} @throws {BodyIncompleteError} @throws {NotUtf8Error}
  *
- * Where the length is known, the platform's own decoder is used, which is the fastest way to a request's body. It replaces what is no
- * UTF-8, so that the text is then of another length; the few replacements that keep the length are what everybody sees from here on.
+ * The platform's own decoder replaces what is no UTF-8, so that the text is then of another length; the few replacements that keep the
+ * length are what everybody sees from here on.
  */
-export async function readText(request: Request, limit: number): Promise<string> {
-  const length = request.headers.get("content-length");
-  if (length === null) {
+export async function readText(request: Request, limits: BodyLimits): Promise<string> {
+  const length = statedLength(request, limits);
+  if (length === null || length > READ_AT_ONCE_BYTES) {
+    const bytes = await readBody(request, limits);
     try {
-      return strictDecoder.decode(await readBody(request, limit));
-    } catch (error) {
-      throw error instanceof BodyTooLargeError ? error : new NotUtf8Error();
+      return strictDecoder.decode(bytes);
+    } catch {
+      throw new NotUtf8Error();
     }
   }
-  if (Number(length) > limit) throw new BodyTooLargeError();
-  const text = await request.text();
-  if (text.includes("\ufffd") && Buffer.byteLength(text) !== Number(length)) throw new NotUtf8Error();
+  const text = await inTime(request.text(), length, limits);
+  if (text.includes("\ufffd") && Buffer.byteLength(text) !== length) throw new NotUtf8Error();
   return text;
 }
 
-/** All bytes of the body. @throws {BodyTooLargeError} as soon as it is known to exceed `limit` bytes. */
-export async function readBody(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-  const length = request.headers.get("content-length");
-  if (length !== null) {
-    if (Number(length) > limit) throw new BodyTooLargeError();
-    return await request.bytes();
-  }
+/** All bytes of the body. @throws {BodyTooLargeError} @throws {BodyTimeoutError} @throws {BodyIncompleteError} */
+export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array<ArrayBuffer>> {
+  const length = statedLength(request, limits);
+  if (length !== null && length <= READ_AT_ONCE_BYTES) return await inTime(request.bytes(), length, limits);
   if (request.body === null) return new Uint8Array(0);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body) {
-    size += chunk.byteLength;
-    // Leaving the loop cancels the stream, and so the rest of the upload.
-    if (size > limit) throw new BodyTooLargeError();
-    chunks.push(chunk);
-  }
-  const body = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return body;
+  return await readPieces(request.body, length ?? limits.maxBytes, limits);
 }
+
+function statedLength(request: Request, { maxBytes }: BodyLimits): number | null {
+  const length = request.headers.get("content-length");
+  if (length === null) return null;
+  if (Number(length) > maxBytes) throw new BodyTooLargeError();
+  return Number(length);
+}
+
+function inTime<Value>(reading: Promise<Value>, bytes: number, { deadlines }: BodyLimits): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const stop = deadlines.start(timeFor(bytes), () => reject(new BodyTimeoutError()));
+    reading.then((value) => {
+      stop();
+      resolve(value);
+    }, (cause) => {
+      stop();
+      reject(new BodyIncompleteError(undefined, { cause }));
+    });
+  });
+}
+
+/** Piece by piece: it can be left at any time, and what was read so far with it. */
+async function readPieces(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  bytes: number,
+  { maxBytes, deadlines }: BodyLimits,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = stream.getReader();
+  let late = false;
+  const stop = deadlines.start(timeFor(bytes), () => {
+    late = true;
+    // The read that waits is then done.
+    reader.cancel().catch(ignore);
+  });
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  try {
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      size += piece.value.byteLength;
+      if (size > maxBytes) throw new BodyTooLargeError();
+      pieces.push(piece.value);
+    }
+  } catch (error) {
+    reader.cancel().catch(ignore);
+    throw error instanceof BodyTooLargeError ? error : new BodyIncompleteError(undefined, { cause: error });
+  } finally {
+    stop();
+  }
+  if (late) throw new BodyTimeoutError();
+  return Buffer.concat(pieces);
+}
+
+function timeFor(bytes: number): number {
+  return BASE_MS + bytes / BYTES_PER_SECOND * 1000;
+}
+
+/** What is left already cannot be left again. */
+function ignore(): void {}

@@ -123,7 +123,7 @@ const MIDDLE: readonly (readonly [string, string])[] = [
   ["a stream in the middle of a chunk", `${SSE_HEAD}${chunk("data: one\n\n")}ff\r\ndata: tw`],
 ];
 
-Deno.test("an answer that breaks off is cut, so that no client takes a part for the whole, and its slot is free (F22)", async () => {
+Deno.test("an answer that breaks off is cut, so that no client takes a part for the whole, and its slot is free (F23)", async () => {
   for (const [what, bytes] of MIDDLE) {
     await using host = rawHost(rawAnswer(bytes));
     await listening({ upstream: `http://127.0.0.1:${host.port}/mcp` }, async ({ call, raw }) => {
@@ -162,7 +162,7 @@ Deno.test("an answer that begins and then says nothing ends with its client, at 
   }
 });
 
-Deno.test("idleMs cuts an answer whose upstream falls silent: streams and JSON, with an event, and the slot is free (F23, TR-03)", async () => {
+Deno.test("idleMs cuts an answer whose upstream falls silent: streams and JSON, with an event, and the slot is free (F22, F23, TR-03)", async () => {
   const timeouts = { idleMs: 300 };
   for (
     const [what, bytes] of [

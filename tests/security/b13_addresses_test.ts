@@ -130,7 +130,7 @@ Deno.test("a name that does not resolve is 502, and found as soon as it does (F2
   });
 });
 
-Deno.test("a resolution that hangs is ended with the route's time limit, and with its client (TR-17, F22)", async () => {
+Deno.test("a resolution that hangs is ended with the route's time limit, and with its client (TR-17, F21)", async () => {
   const config = (upstream: string) => ({
     routes: [mcpProxy("/alpha", {
       operationId: "alpha",

@@ -38,6 +38,8 @@ export interface HarnessOptions {
   readonly strangers?: AppOptions["strangers"];
   /** The same for the upstreams of routes. */
   readonly upstreams?: AppOptions["upstreams"];
+  /** Deadlines that come sooner. */
+  readonly deadlines?: AppOptions["deadlines"];
 }
 
 /** An event as it was logged. */
@@ -87,10 +89,11 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     keyRing: parseKeyRing(TEST_KEYS, random),
     events: createEvents({ clock, level: "debug", write: (line) => events.push(JSON.parse(line)) }),
   });
-  const { strangers, upstreams } = options;
+  const { strangers, upstreams, deadlines } = options;
   const appOptions: AppOptions = {
     ...(strangers === undefined ? {} : { strangers }),
     ...(upstreams === undefined ? {} : { upstreams }),
+    ...(deadlines === undefined ? {} : { deadlines }),
   };
   const app = createApp(services, gateway, appOptions);
   const ask: Harness["fetch"] = async (url, init = {}) => {

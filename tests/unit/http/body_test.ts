@@ -1,8 +1,17 @@
 /** Bodies up to a limit, with and without a stated length. */
 import assert from "node:assert/strict";
-import { BodyTooLargeError, readBody } from "../../../lib/http/body.ts";
+import {
+  BodyIncompleteError,
+  BodyTimeoutError,
+  BodyTooLargeError,
+  readBody,
+  readText,
+} from "../../../lib/http/body.ts";
 
 const LIMIT = 1000;
+
+/** Time that does not pass unless a test says so. */
+const limits = { maxBytes: LIMIT, deadlines: { start: () => () => {} } };
 
 /** A body in pieces without a length, and how much of it was taken. */
 function streamed(pieces: number, size: number) {
@@ -29,36 +38,36 @@ function sized(length: number, stated = String(length)): Request {
 }
 
 Deno.test("a body with a length is read up to the limit and not beyond (B13 198)", async () => {
-  assert.equal((await readBody(sized(LIMIT), LIMIT)).length, LIMIT);
-  assert.equal((await readBody(sized(0), LIMIT)).length, 0);
+  assert.equal((await readBody(sized(LIMIT), limits)).length, LIMIT);
+  assert.equal((await readBody(sized(0), limits)).length, 0);
   const large = sized(LIMIT + 1);
-  await assert.rejects(() => readBody(large, LIMIT), BodyTooLargeError);
+  await assert.rejects(() => readBody(large, limits), BodyTooLargeError);
   assert.equal(large.bodyUsed, false);
 });
 
 Deno.test("a body without a length is read piece by piece, in order", async () => {
   const { request } = streamed(4, 250);
-  const body = await readBody(request, LIMIT);
+  const body = await readBody(request, limits);
   assert.deepEqual([...new Set(body)], [1, 2, 3, 4]);
   assert.equal(body.length, LIMIT);
 });
 
 Deno.test("an endless body without a length is left as soon as it exceeds the limit (B13 198)", async () => {
   const { taken, request } = streamed(Infinity, 300);
-  await assert.rejects(() => readBody(request, LIMIT), BodyTooLargeError);
+  await assert.rejects(() => readBody(request, limits), BodyTooLargeError);
   assert.equal(taken.cancelled, true);
   assert.ok(taken.pieces <= 5, `${taken.pieces} pieces taken`);
 });
 
 Deno.test("a request without a body has none", async () => {
-  assert.equal((await readBody(new Request("http://gw.test/"), LIMIT)).length, 0);
+  assert.equal((await readBody(new Request("http://gw.test/"), limits)).length, 0);
 });
 
 Deno.test("through a real server: chunked bodies are cut off, and contradicting lengths never arrive (B1 013)", async () => {
   const sizes: (number | string)[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     try {
-      sizes.push((await readBody(request, LIMIT)).length);
+      sizes.push((await readBody(request, limits)).length);
     } catch (error) {
       sizes.push(error instanceof Error ? error.name : "unknown");
       return new Response(null, { status: 413, headers: { connection: "close" } });
@@ -90,4 +99,70 @@ Deno.test("through a real server: chunked bodies are cut off, and contradicting 
   } finally {
     await server.shutdown();
   }
+});
+
+/** Deadlines of the test's own: when they were to come, and a way to let them. */
+function heldDeadlines() {
+  const running = new Set<() => void>();
+  const asked: number[] = [];
+  return {
+    asked,
+    running,
+    expire: () => running.forEach((expire) => expire()),
+    start(ms: number, expire: () => void) {
+      asked.push(ms);
+      running.add(expire);
+      return () => void running.delete(expire);
+    },
+  };
+}
+
+/** A body that begins and does not end. */
+function begun(length: number | null) {
+  let cancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode("{")),
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const headers = length === null ? {} : { "content-length": String(length) };
+  const request = new Request("http://gw.test/", { method: "POST", body, headers });
+  return { request, wasCancelled: () => cancelled };
+}
+
+Deno.test("a body that does not come to its end is left in time, which grows with what it may be (B13 206)", async () => {
+  const maxBytes = 4_194_304;
+  for (const read of [readBody, readText]) {
+    for (
+      const [length, ms] of [[100, 30_002], [65_536, 31_000], [655_360, 40_000], [null, 94_000]] as const
+    ) {
+      const deadlines = heldDeadlines();
+      const { request, wasCancelled } = begun(length);
+      const reading = read(request, { maxBytes, deadlines });
+      const settled = assert.rejects(reading, BodyTimeoutError);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      assert.deepEqual(deadlines.asked.map(Math.round), [ms]);
+      deadlines.expire();
+      await settled;
+      assert.equal(wasCancelled(), length === null || length > 65_536, String(length));
+    }
+  }
+});
+
+Deno.test("a body in time leaves no deadline behind, whatever became of it (B13 206)", async () => {
+  const deadlines = heldDeadlines();
+  const limits = { maxBytes: LIMIT, deadlines };
+  assert.equal(await readText(sized(7), limits), "\x07".repeat(7));
+  assert.equal((await readBody(streamed(2, 10).request, limits)).length, 20);
+  await assert.rejects(() => readBody(streamed(Infinity, 300).request, limits), BodyTooLargeError);
+  await assert.rejects(() => readText(sized(LIMIT + 1), limits), BodyTooLargeError);
+  for (const headers of [{}, { "content-length": "5" }]) {
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.error(new Error("gone")),
+    });
+    const request = new Request("http://gw.test/", { method: "POST", body, headers });
+    await assert.rejects(() => readText(request, limits), BodyIncompleteError);
+  }
+  assert.equal(deadlines.running.size, 0);
 });

@@ -3,8 +3,8 @@ import type { Context } from "@hono/hono";
 import { PageError } from "../lib/http/page_error.ts";
 import type { IdentityProvider } from "../lib/login/identity_provider.ts";
 import { LoginError, type LoginFailureKind } from "../lib/login/login_error.ts";
-import { findLogin, finishLogin } from "../lib/login/login.ts";
-import { type LoginRecord, logins } from "../lib/store/schema.ts";
+import { findLogin, finishLogin, hasLogin } from "../lib/login/login.ts";
+import type { LoginRecord } from "../lib/store/schema.ts";
 import type { Entry } from "../lib/store/store.ts";
 import { browserCookie } from "./browser.ts";
 import type { Deployment, Env } from "./context.ts";
@@ -21,7 +21,7 @@ export function callback(
     const entry = await requireLogin(c, deployment, params.getAll("state"));
     const { returnTo } = entry.value;
     try {
-      const response = await provider.checkResponse(params, entry.id[0]);
+      const response = await provider.checkResponse(params, entry.value.loginId);
       // From here on the login is used up, whatever the provider says: a code is exchanged once at most.
       if (!await finishLogin(services, entry)) throw expired("login_already_finished");
       const signedIn = await provider.signIn(
@@ -58,7 +58,7 @@ async function requireLogin(
 ): Promise<Entry<LoginRecord>> {
   const [state, ...others] = states;
   if (state === undefined || others.length > 0) throw expired("state_missing_or_repeated");
-  if (await deployment.services.store.get(logins, state) === null) throw expired("state_unknown");
+  if (!await hasLogin(deployment.services, state)) throw expired("state_unknown");
   const entry = await findLogin(deployment.services, state, browserCookie(c));
   if (entry === null || entry.value.origin !== c.env.origin) {
     throw new PageError({

@@ -27,7 +27,7 @@ export function devLogin(
     if (only !== undefined && others.length === 0) return await signIn(c, deployment, entry, only);
     const html = await devLoginPage({
       action: deployment.gateway.basePath + PATHS.devLogin,
-      loginId: entry.id[0],
+      loginId: entry.value.loginId,
       csrfToken: entry.value.csrfToken,
       users,
       preselected: entry.value.loginHint,

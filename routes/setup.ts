@@ -4,7 +4,11 @@ import { AuthorizationError } from "../lib/authorization_server/authorization_er
 import { type Client, findClient } from "../lib/authorization_server/client.ts";
 import { approve } from "../lib/authorization_server/consent.ts";
 import { ValidatedRedirect } from "../lib/authorization_server/validated_redirect.ts";
-import { bindUser, findAuthorization } from "../lib/authorization_server/waiting_authorization.ts";
+import {
+  bindUser,
+  findAuthorization,
+  hasAuthorization,
+} from "../lib/authorization_server/waiting_authorization.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { PageError } from "../lib/http/page_error.ts";
 import { closeSession } from "../lib/login/session.ts";
@@ -94,7 +98,7 @@ async function decideConnect(
   const { gateway } = deployment;
   const route = gateway.routes.find((each) => each.operationId === entry.value.operationId);
   const own = await connectionFor(deployment, route, session);
-  const returnTo = `${gateway.basePath}${PATHS.setup}?transaction=${entry.id[0]}`;
+  const returnTo = `${gateway.basePath}${PATHS.setup}?transaction=${entry.value.transactionId}`;
   if (own === null) return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
   return await startConnect(c, deployment, { upstream: own.upstream, session, pending: null, returnTo });
 }
@@ -168,7 +172,7 @@ async function signInFirst(
   entry: Entry<AuthorizationRecord>,
   prompt: string | null = null,
 ): Promise<Response> {
-  const returnTo = `${deployment.gateway.basePath}${PATHS.setup}?transaction=${entry.id[0]}`;
+  const returnTo = `${deployment.gateway.basePath}${PATHS.setup}?transaction=${entry.value.transactionId}`;
   return await startLogin(c, deployment, {
     returnTo,
     loginHint: null,
@@ -187,9 +191,7 @@ async function requireAuthorization(
   const entry = await findAuthorization(services, transactionId, browserCookie(c));
   if (entry?.value.origin === c.env.origin) return entry;
   // Looked up last: a request that is decided between two reads has expired, and belongs to no other browser.
-  throw await services.store.get(authorizations, transactionId) === null
-    ? expired("transaction_unknown")
-    : otherBrowser();
+  throw await hasAuthorization(services, transactionId) ? otherBrowser() : expired("transaction_unknown");
 }
 
 /** Whether the client asked for a sign-in of its own and this session is of an earlier one. */
@@ -239,7 +241,7 @@ async function render(
   const own = await connectionFor(deployment, route, session);
   const html = await setupPage({
     action: gateway.basePath + PATHS.setup,
-    transactionId: entry.id[0],
+    transactionId: entry.value.transactionId,
     csrfToken,
     client: {
       name: client.name,

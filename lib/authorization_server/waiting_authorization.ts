@@ -27,7 +27,8 @@ export async function saveAuthorization(
   const { store, clock, random } = services;
   const { redirect, request } = waiting;
   const transactionId = createIdentifier(random);
-  await store.write().set(authorizations, [transactionId], {
+  await store.write().set(authorizations, [hashSecret(transactionId)], {
+    transactionId,
     browserHash: hashSecret(waiting.browser),
     csrfToken: createIdentifier(random),
     userId: null,
@@ -48,13 +49,21 @@ export async function saveAuthorization(
   return transactionId;
 }
 
+/** Whether there is such a request, whoever brought it. */
+export async function hasAuthorization(
+  { store }: Pick<Services, "store">,
+  transactionId: string,
+): Promise<boolean> {
+  return await store.get(authorizations, hashSecret(transactionId)) !== null;
+}
+
 /** The waiting request, if this browser brought it. */
 export async function findAuthorization(
   services: Pick<Services, "store">,
   transactionId: string,
   browser: string | undefined,
 ): Promise<Entry<AuthorizationRecord> | null> {
-  const entry = await services.store.get(authorizations, transactionId);
+  const entry = await services.store.get(authorizations, hashSecret(transactionId));
   return entry !== null && browser !== undefined && entry.value.browserHash === hashSecret(browser)
     ? entry
     : null;

@@ -30,6 +30,7 @@ export async function beginLogin(
   const { store, clock, random } = services;
   const loginId = createIdentifier(random);
   const record: LoginRecord = {
+    loginId,
     browserHash: hashSecret(start.browser),
     csrfToken: createIdentifier(random),
     returnTo: start.returnTo,
@@ -39,8 +40,13 @@ export async function beginLogin(
     codeVerifier: createSecretToken("", random),
     expiresAt: clock.now() + start.ttlSeconds * 1000,
   };
-  await store.write().set(logins, [loginId], record).commit();
+  await store.write().set(logins, [hashSecret(loginId)], record).commit();
   return { loginId, record };
+}
+
+/** Whether there is such a login, whoever began it. */
+export async function hasLogin({ store }: Pick<Services, "store">, loginId: string): Promise<boolean> {
+  return await store.get(logins, hashSecret(loginId)) !== null;
 }
 
 /** The login, if this browser began it; it stays usable. */
@@ -49,7 +55,7 @@ export async function findLogin(
   loginId: string,
   browser: string | undefined,
 ): Promise<Entry<LoginRecord> | null> {
-  const entry = await services.store.get(logins, loginId);
+  const entry = await services.store.get(logins, hashSecret(loginId));
   return entry !== null && browser !== undefined && entry.value.browserHash === hashSecret(browser)
     ? entry
     : null;

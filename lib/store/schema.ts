@@ -9,8 +9,8 @@
  * | `["client_twin", sha256(metadata, address)]` |  | as its client                                                  |
  * | `["client_document", sha256(client id URL)]` |   | 90 days from the last approval                                 |
  * | `["used_assertion", sha256(client, jti)]`   |   | until the assertion has expired                                |
- * | `["authorization", transactionId]`          | S | `stateTtlSeconds`; taken at the decision                        |
- * | `["login", loginId]`                        | S | `stateTtlSeconds`; taken at the callback                        |
+ * | `["authorization", sha256(transactionId)]`  | S | `stateTtlSeconds`; taken at the decision                        |
+ * | `["login", sha256(loginId)]`                | S | `stateTtlSeconds`; taken at the callback                        |
  * | `["session", sha256(cookie)]`               | S | `sessionTtlSeconds`                                            |
  * | `["user", userId]`                          | S | as long as a grant may live, from the last login               |
  * | `["user_by_email", sha256(address)]`        |   | as the user                                                    |
@@ -84,6 +84,8 @@ export const usedAssertions = collection("used_assertion", {}, { sealed: false }
 
 /** An authorization request that waits for its user's decision, bound to the browser that brought it. */
 export const authorizations = collection("authorization", {
+  /** Names it in URLs and forms. */
+  transactionId: z.string(),
   browserHash: z.string(),
   csrfToken: z.string(),
   /** Once known, the only user who may decide. */
@@ -107,8 +109,10 @@ export const authorizations = collection("authorization", {
   requestedAt: z.number(),
 }, { sealed: true });
 
-/** A login on its way to the identity provider or the local login page; its id is the `state`. */
+/** A login on its way to the identity provider or the local login page. */
 export const logins = collection("login", {
+  /** Names it in URLs and forms; also the `state` towards a provider. */
+  loginId: z.string(),
   browserHash: z.string(),
   csrfToken: z.string(),
   /** A path of ours; it never comes from a request. */

@@ -1,5 +1,6 @@
 /** Signing in through an OpenID Connect provider: what it is asked, what is kept, and how much of it there can be. */
 import assert from "node:assert/strict";
+import { authorizations } from "../../lib/store/schema.ts";
 import { userIdOf } from "../../lib/login/identity.ts";
 import { users } from "../../lib/store/schema.ts";
 import { leaveForProvider, loginScene, signedInUser, signIn } from "../security/login_scene.ts";
@@ -144,9 +145,9 @@ Deno.test("logins begun and left are counted wherever they begin: a flood leaves
   // One transaction, and its page again and again without ever signing in.
   const first = await gateway.fetch(authorizeUrl(gateway, client));
   const cookie = first.headers.getSetCookie()[0]?.split(";")[0] ?? "";
-  const [, id] = (await Array.fromAsync(gateway.kv.list({ prefix: ["authorization"] })))[0]?.key ?? [];
+  const [waiting] = await Array.fromAsync(gateway.services.store.list(authorizations));
   for (let time = 0; time < 400; time++) {
-    await gateway.fetch(`/oauth/setup?transaction=${String(id)}`, { headers: { cookie } });
+    await gateway.fetch(`/oauth/setup?transaction=${waiting?.value.transactionId}`, { headers: { cookie } });
   }
   assert.equal(await rows(), 600);
   // From another address an honest login still works.

@@ -214,8 +214,8 @@ Deno.test("nothing is issued before the click, in whatever order the pages come 
   assert.equal(login.url.pathname, "/oauth/dev-login");
   assert.deepEqual(await issued(gateway), []);
   // The page of the consent, before anybody has signed in, leads to the sign-in.
-  const names = [...(await gateway.contents()).keys()].map((key): string[] => JSON.parse(key));
-  const transaction = names.find(([kind]) => kind === "authorization")?.[1] ?? "";
+  const [waiting] = await Array.fromAsync(gateway.services.store.list(authorizations));
+  const transaction = waiting?.value.transactionId ?? "";
   const skipped = await browser.get(`${gateway.origin}/oauth/setup?transaction=${transaction}`);
   assert.equal(skipped.url.pathname, "/oauth/dev-login");
   const page = await browser.submit(skipped, { user: "alice" });

@@ -1,6 +1,10 @@
 /** A waiting request: one browser, one user, one lifetime. */
 import assert from "node:assert/strict";
-import { bindUser, findAuthorization } from "../../../lib/authorization_server/waiting_authorization.ts";
+import {
+  bindUser,
+  findAuthorization,
+  hasAuthorization,
+} from "../../../lib/authorization_server/waiting_authorization.ts";
 import { testServices } from "../../support/services.ts";
 import { ALPHA, BROWSER, CHALLENGE, ORIGIN, REDIRECT_URI, someClient, someWaiting, USER } from "./stage.ts";
 
@@ -18,17 +22,21 @@ Deno.test("a request is kept with what its decision needs, and bound to nobody y
 
 Deno.test("only the browser that brought it finds it (B6 091)", async () => {
   using services = await testServices();
-  const { id: [id] } = await someWaiting(services, await someClient(services));
+  const { value: { transactionId: id } } = await someWaiting(services, await someClient(services));
   assert.ok(await findAuthorization(services, id, BROWSER));
   for (const browser of [undefined, "", "br_other", `${BROWSER} `]) {
     assert.equal(await findAuthorization(services, id, browser), null);
   }
   assert.equal(await findAuthorization(services, "unknown", BROWSER), null);
+  assert.deepEqual(
+    [await hasAuthorization(services, id), await hasAuthorization(services, "unknown")],
+    [true, false],
+  );
 });
 
 Deno.test("it ends after its lifetime", async () => {
   using services = await testServices();
-  const { id: [id] } = await someWaiting(services, await someClient(services));
+  const { value: { transactionId: id } } = await someWaiting(services, await someClient(services));
   services.clock.advance({ seconds: 899 });
   assert.ok(await findAuthorization(services, id, BROWSER));
   services.clock.advance({ seconds: 1 });
@@ -41,7 +49,7 @@ Deno.test("`bindUser()` binds once: of two at a time one loses, and the end is n
   const bound = await Promise.all([bindUser(services, entry, USER), bindUser(services, entry, "user-bob")]);
   assert.equal(bound.filter((each) => each !== null).length, 1);
   const [winner] = bound.filter((each) => each !== null);
-  const found = await findAuthorization(services, entry.id[0], BROWSER);
+  const found = await findAuthorization(services, entry.value.transactionId, BROWSER);
   assert.equal(found?.value.userId, winner?.value.userId);
   assert.equal(found?.value.expiresAt, entry.value.expiresAt);
   const again = await Promise.all([1, 2].map(() => bindUser(services, entry, winner?.value.userId ?? null)));

@@ -98,6 +98,7 @@ Deno.test("the login sends the provider's own parameters, and its credentials in
     identitySource: { kind: "access_token", issuers: [provider.issuer] },
   }, { clock: { now: () => Date.now() } });
   const login: LoginRecord = {
+    loginId: "login",
     browserHash: "",
     csrfToken: "",
     returnTo: "/",

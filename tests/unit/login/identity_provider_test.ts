@@ -11,6 +11,7 @@ import { type ProviderScript, startScriptedProvider } from "../../support/script
 
 const REDIRECT = "https://gw.test/oauth/callback";
 const LOGIN: LoginRecord = {
+  loginId: "login",
   browserHash: "hash",
   csrfToken: "csrf",
   returnTo: "/account",

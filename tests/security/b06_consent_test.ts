@@ -1,7 +1,7 @@
 /** Attack corpus B6, consent: one exact tuple, in one browser, by one user, with a click. */
 import assert from "node:assert/strict";
 import { hashSecret } from "../../lib/crypto/secret_token.ts";
-import { authorizationCodes, grants } from "../../lib/store/schema.ts";
+import { authorizationCodes, authorizations, grants } from "../../lib/store/schema.ts";
 import type { HeadlessBrowser, Page } from "../support/browser.ts";
 import {
   authorizeUrl,

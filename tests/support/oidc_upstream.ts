@@ -20,6 +20,8 @@ export interface OidcUpstreamOptions {
   readonly fetch?: Configuration["fetch"];
   /** How often the MCP endpoint takes an access token before it wants another one. Default: as long as it lives. */
   readonly callsPerToken?: number;
+  /** How long the token endpoint takes at least. Default 0. */
+  readonly latencyMs?: number;
   /** Serve https with this certificate, under this origin, which leads to {@linkcode OidcUpstream.port}. */
   readonly tls?: { readonly origin: string; readonly cert: string; readonly key: string };
   /** Judges the assertion that a client authenticates with; what it throws is answered. */
@@ -143,6 +145,9 @@ export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<O
       }
     }
     if (path === "/token") upstream.onToken?.("asked");
+    if (path === "/token" && options.latencyMs !== undefined) {
+      await new Promise((resolve) => setTimeout(resolve, options.latencyMs));
+    }
     await handle(request, response);
     if (path === "/token") upstream.onToken?.("answered");
   }

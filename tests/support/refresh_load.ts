@@ -51,7 +51,11 @@ export async function underLoad(
   act: (scene: LoadScene) => Promise<void>,
 ): Promise<void> {
   const names = Array.from({ length: length.users }, (_, index) => `user-${index}`);
-  await using upstream = await startOidcUpstream({ users: names, tokenSeconds: length.tokenSeconds });
+  await using upstream = await startOidcUpstream({
+    users: names,
+    tokenSeconds: length.tokenSeconds,
+    latencyMs: 50,
+  });
   await using fleet = await startFleet({ upstream: upstream.url, users: names });
   const users: FleetUser[] = [];
   for (const name of names) users.push(await fleet.connect(name));
@@ -68,14 +72,19 @@ export async function load({ fleet, upstream, users }: LoadScene, length: LoadLe
   const perClient = length.calls / length.clients;
   const slotMs = length.seconds * 1000 / perClient;
   const startedAt = performance.now();
+  // Every second time all of them call in the same moment.
+  const moments = Array.from({ length: perClient }, (_, index) => index % 2 === 0 ? Math.random() : null);
   let calls = 0;
   const client = async (number: number) => {
     const user = users[number % users.length];
     assert.ok(user);
     for (let index = 0; index < perClient; index++) {
-      const due = startedAt + (index + Math.random()) * slotMs;
+      const due = startedAt + (index + (moments[index] ?? Math.random())) * slotMs;
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
-      const { status, body, retryAfter } = await fleet.call((number + index) % fleet.nodes.length, user);
+      const { status, body, retryAfter } = await fleet.call(
+        Math.floor(number / users.length + index) % fleet.nodes.length,
+        user,
+      );
       calls++;
       if (body.result?.content?.[0]?.text === user.name) continue;
       const state = body.error?.data?.state;

@@ -56,7 +56,7 @@ async function main(): Promise<void> {
     events.emit("info", "gateway_stopping", {});
     const drained = server.shutdown();
     app.close();
-    await Promise.race([drained, pause(DRAIN_MS)]);
+    await Promise.race([drained.then(() => app.settled()), pause(DRAIN_MS)]);
     kv.close();
     await Promise.race([lines.flush(), pause(LAST_LINES_MS)]);
     Deno.exit(0);

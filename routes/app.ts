@@ -45,6 +45,8 @@ export interface GatewayApp {
   ): Response | Promise<Response>;
   /** Looks where the names of the upstreams lead, and logs what may not be asked. Requests do so by themselves. */
   checkUpstreams(): Promise<void>;
+  /** Waits for what goes on though nobody waits for its answer: refreshes of upstream credentials. */
+  settled(): Promise<void>;
   /** Ends all open streams and stops every timer. */
   close(): void;
 }
@@ -115,6 +117,9 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
     },
     async checkUpstreams() {
       await Promise.all([...upstreams.values()].map(({ address }) => address?.look()));
+    },
+    async settled() {
+      await Promise.all([...deployment.upstreams.values()].map(({ connections }) => connections.settled()));
     },
     close() {
       streams.closeAll();

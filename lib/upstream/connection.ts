@@ -138,6 +138,11 @@ export class Connections {
     return revokeToken(this.#tokenEndpoint, record, record.refreshToken ?? record.accessToken);
   }
 
+  /** Waits until no refresh is under way in this process. */
+  settled(): Promise<void> {
+    return this.#refreshes.settled();
+  }
+
   /** A refresh ahead of time: what is there still works, so neither a slow server nor a failing one holds up a call. */
   async #meanwhile(refreshing: Promise<Credential>, value: ConnectionRecord): Promise<Credential> {
     const patience = Promise.withResolvers<null>();

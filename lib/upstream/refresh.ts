@@ -73,6 +73,11 @@ export class Refreshes {
     return refreshing;
   }
 
+  /** Waits for what is under way: a process that ends in between loses what a server with one-time refresh tokens has given out. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#running.values());
+  }
+
   /** Whoever gets the lease refreshes; the others wait until the token in the store is another one, or nobody may ask. */
   async #refresh(owner: string, staleToken: string): Promise<Credential> {
     const { services, settings, records } = this.#parts;

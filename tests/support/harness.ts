@@ -63,6 +63,8 @@ export interface Harness extends AsyncDisposable {
   readonly upstreamRequests: readonly { readonly request: Request; readonly body: string }[];
   /** Asks the gateway. A relative URL is taken from `origin`; the `Host` header follows the URL unless it is given. */
   readonly fetch: (url: string | URL, init?: RequestInit & { readonly peer?: string }) => Promise<Response>;
+  /** Waits for the refreshes that go on though no call waits for them any more. */
+  readonly settled: () => Promise<void>;
   /** A new browser profile whose requests go to this gateway. */
   readonly browser: () => HeadlessBrowser;
 }
@@ -120,6 +122,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     events,
     upstreamRequests,
     fetch: ask,
+    settled: () => app.settled(),
     browser: () =>
       new HeadlessBrowser({
         fetch: (input, init) => ask(input instanceof Request ? input.url : input, init),

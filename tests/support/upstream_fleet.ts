@@ -113,7 +113,7 @@ export default defineGateway({
 }
 
 /** A process at its address. */
-function askableAt(origin: string): Askable {
+export function askableAt(origin: string): Askable {
   return {
     origin,
     fetch: (url, init) => fetch(new URL(url, origin), { ...init, redirect: "manual" }),
@@ -121,7 +121,8 @@ function askableAt(origin: string): Askable {
   };
 }
 
-async function connectUser(home: Askable, client: TestClient, name: string): Promise<FleetUser> {
+/** Signs in, presses Connect on the setup page, signs in at the upstream, and authorizes the app. */
+export async function connectUser(home: Askable, client: TestClient, name: string): Promise<FleetUser> {
   const browser = home.browser();
   const stopAt = (url: URL) => url.href.startsWith(client.redirectUri);
   let page: Page = await browser.get(authorizeUrl(home, client), { stopAt });

@@ -1,13 +1,13 @@
 /**
- * `@modelcontextprotocol/conformance server`, once directly against the fixture and once through the gateway with the token of a real
- * login: the gateway in between must not be seen in a single check.
+ * `@modelcontextprotocol/conformance server`: directly against the fixture, through the gateway with the token of a real login, and through
+ * a filter that hides nothing. The gateway in between must not be seen in a single check.
  */
 import assert from "node:assert/strict";
+import { HeadlessBrowser } from "../support/browser.ts";
 import { close, connectV2 } from "../support/clients.ts";
-import type { ConformanceServer } from "../support/conformance_server/server.ts";
-import { outcomes, type Results, runServerSuite, scenariosWith } from "../support/conformance_suite.ts";
+import { type Check, complaints, has, outcomes, runServerSuite } from "../support/conformance_suite.ts";
 import { HeadlessOAuthProvider } from "../support/oauth_client_provider.ts";
-import { onConformanceStage } from "./conformance_scene.ts";
+import { type ConformanceScene, onConformanceStage } from "./conformance_scene.ts";
 
 const OLD = "npm:@modelcontextprotocol/conformance@0.1.16";
 const NEW = "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12";
@@ -27,6 +27,7 @@ const TASKS = [
 
 /** Some scenarios give a server half a second. On a busy machine that may not be enough, with and without a gateway. */
 const ATTEMPTS = 3;
+const MOST_TO_REPEAT = 5;
 
 interface Selection {
   readonly suite: string;
@@ -42,85 +43,110 @@ interface Expected {
   readonly failing?: readonly string[];
   /** What the suite would like to be otherwise. */
   readonly warned?: readonly string[];
+  /** What it would like to be otherwise only where a filter answers in the fixture's place. */
+  readonly warnedOfFilter?: readonly string[];
 }
 
-/** Both ways to the fixture. */
-interface Stage {
-  readonly fixture: ConformanceServer;
+/** A way to the fixture, and what the suite found there. */
+interface Way {
+  readonly name: "directly" | "through the gateway" | "through a filter";
   readonly url: URL;
-  readonly token: string;
+  /** None directly. */
+  readonly token?: string;
+  readonly results: Map<string, readonly Check[]>;
 }
 
-async function runBoth(
-  { fixture, url, token }: Stage,
-  { suite, selection }: { readonly suite: string; readonly selection: readonly string[] },
-): Promise<{ readonly direct: Results; readonly through: Results }> {
-  const [direct, through] = await Promise.all([
-    runServerSuite({ suite, selection, url: fixture.url }),
-    runServerSuite({ suite, selection, url, token }),
-  ]);
-  return { direct, through };
+/** The first way is the direct one. */
+async function waysTo({ fixture, url, curatedUrl }: ConformanceScene): Promise<readonly [Way, ...Way[]]> {
+  const browser = new HeadlessBrowser();
+  const signIn = async (name: Way["name"], route: URL): Promise<Way> => {
+    const oauth = new HeadlessOAuthProvider({ browser });
+    await close(await connectV2(route, { oauth }));
+    return { name, url: route, token: oauth.tokens()?.access_token ?? "", results: new Map() };
+  };
+  return [
+    { name: "directly", url: fixture.url, results: new Map() },
+    await signIn("through the gateway", url),
+    await signIn("through a filter", curatedUrl),
+  ];
 }
 
-/** Runs a selection both ways, again where it had to be quick and was not, and compares check by check. */
-async function assertInvisible({ suite, options, version }: Selection, expected: Expected): Promise<void> {
-  await onConformanceStage(async ({ fixture, url }) => {
-    const oauth = new HeadlessOAuthProvider();
-    await close(await connectV2(url, { oauth }));
-    const stage: Stage = { fixture, url, token: oauth.tokens()?.access_token ?? "" };
-    const first = await runBoth(stage, { suite, selection: options });
-    const direct = new Map(first.direct);
-    const through = new Map(first.through);
-    assert.deepEqual([...through.keys()].sort(), [...direct.keys()].sort());
-    const { failing = [], warned = [] } = expected;
-    const settled = (scenario: string) => {
-      const [own, gateways] = [direct.get(scenario) ?? [], through.get(scenario) ?? []].map(outcomes);
-      const known = failing.includes(scenario) || warned.includes(scenario);
-      const clean = known || !own?.some((outcome) => /^(FAILURE|WARNING) /.test(outcome));
-      return clean && JSON.stringify(own) === JSON.stringify(gateways);
-    };
-    for (let attempt = 1; attempt < ATTEMPTS; attempt++) {
-      for (const scenario of [...direct.keys()].filter((name) => !settled(name))) {
-        const again = await runBoth(stage, { suite, selection: ["--scenario", scenario, ...version] });
-        direct.set(scenario, again.direct.get(scenario) ?? []);
-        through.set(scenario, again.through.get(scenario) ?? []);
-      }
-    }
-    for (const [scenario, checks] of direct) {
-      assert.deepEqual(outcomes(through.get(scenario) ?? []), outcomes(checks), scenario);
-    }
-    assert.deepEqual(scenariosWith(direct, "FAILURE"), failing);
-    assert.deepEqual(scenariosWith(direct, "WARNING"), warned);
-    assert.equal(direct.size, expected.scenarios);
+/** Runs a part of the suite every way at once, and keeps what it finds. */
+async function run(ways: readonly Way[], suite: string, selection: readonly string[]): Promise<void> {
+  const runs = ways.map(async ({ url, token, results }) => {
+    const found = await runServerSuite({ suite, selection, url, ...(token === undefined ? {} : { token }) });
+    for (const [scenario, checks] of found) results.set(scenario, checks);
+  });
+  // Nothing may run on when one of them fails.
+  await Promise.allSettled(runs);
+  await Promise.all(runs);
+}
+
+/** What is not as expected of a scenario, each with the way it was found on. */
+function faultsOf(scenario: string, ways: readonly [Way, ...Way[]], expected: Expected): readonly string[] {
+  const { failing = [], warned = [], warnedOfFilter = [] } = expected;
+  const direct = outcomes(ways[0].results.get(scenario) ?? []);
+  return ways.flatMap(({ name, results }) => {
+    const checks = results.get(scenario) ?? [];
+    const filterSeen = name === "through a filter" && warnedOfFilter.includes(scenario);
+    const asExpected = has(checks, "FAILURE") === failing.includes(scenario) &&
+      has(checks, "WARNING") === (warned.includes(scenario) || filterSeen);
+    const asDirectly = filterSeen || outcomes(checks).join() === direct.join();
+    if (asExpected && asDirectly && checks.length > 0) return [];
+    return [`${scenario}, ${name}:`, ...outcomes(checks), ...complaints(checks)];
   });
 }
 
-Deno.test("The conformance suite 0.1.16, `server --suite all`, sees no gateway (issue 6, TR-03, TR-26, TR-28)", () =>
+/** Runs a selection every way, again where it had to be quick and was not, and compares check by check. */
+async function assertInvisible({ suite, options, version }: Selection, expected: Expected): Promise<void> {
+  await onConformanceStage(async (scene) => {
+    const ways = await waysTo(scene);
+    await run(ways, suite, options);
+    const scenarios = [...new Set(ways.flatMap(({ results }) => [...results.keys()]))].sort();
+    const faulty = () => scenarios.filter((scenario) => faultsOf(scenario, ways, expected).length > 0);
+    for (let attempt = 1; attempt < ATTEMPTS && faulty().length <= MOST_TO_REPEAT; attempt++) {
+      for (const scenario of faulty()) await run(ways, suite, ["--scenario", scenario, ...version]);
+    }
+    assert.deepEqual(scenarios.flatMap((scenario) => faultsOf(scenario, ways, expected)), []);
+    assert.equal(scenarios.length, expected.scenarios);
+  });
+}
+
+Deno.test("The conformance suite 0.1.16, `server --suite all`, sees no gateway, with and without a filter (issue 6, TR-03, TR-26, TR-28)", () =>
   assertInvisible({ suite: OLD, options: ["--suite", "all"], version: [] }, {
     scenarios: 32,
     // It claims 2025-03-26 in a header, for which no server may send the event that it looks for.
     warned: ["server-sse-polling"],
   }));
 
-Deno.test("The conformance suite 0.2.0-alpha.12 sees no gateway in what 2025-11-25 requires of servers (issue 6, TR-25, TR-26, TR-27, TR-28)", () =>
+Deno.test("The conformance suite 0.2.0-alpha.12 sees no gateway in what 2025-11-25 requires of servers, with and without a filter (issue 6, TR-25, TR-26, TR-27, TR-28)", () =>
   assertInvisible(
     { suite: NEW, options: ["--requirements", "2025-11-25"], version: ["--spec-version", "2025-11-25"] },
     { scenarios: 33 },
   ));
 
-Deno.test("The conformance suite 0.2.0-alpha.12 sees no gateway in what 2026-07-28 requires of servers (issue 6, TR-04, TR-05, TR-09, TR-12, TR-13, TR-14, TR-15, TR-18, TR-19, TR-21)", () =>
+Deno.test("The conformance suite 0.2.0-alpha.12 sees no gateway in what 2026-07-28 requires of servers, with and without a filter (issue 6, TR-04, TR-05, TR-09, TR-12, TR-13, TR-14, TR-15, TR-18, TR-19, TR-21)", () =>
   assertInvisible(
-    { suite: NEW, options: ["--requirements", "2026-07-28"], version: ["--spec-version", "2026-07-28"] },
-    { scenarios: 50, failing: TASKS },
+    {
+      suite: NEW,
+      options: ["--requirements", "2026-07-28"],
+      version: ["--spec-version", "2026-07-28", "--force"],
+    },
+    {
+      scenarios: 50,
+      failing: TASKS,
+      // A resource that no list names is refused as a hidden one is, before the upstream is asked (contract section 2.3).
+      warnedOfFilter: ["sep-2164-resource-not-found"],
+    },
   ));
 
-Deno.test("The conformance suite 0.2.0-alpha.12 sees no gateway at 2025-06-18 (issue 6, TR-26)", () =>
+Deno.test("The conformance suite 0.2.0-alpha.12 sees no gateway at 2025-06-18, with and without a filter (issue 6, TR-26)", () =>
   assertInvisible(
     { suite: NEW, options: ["--spec-version", "2025-06-18"], version: ["--spec-version", "2025-06-18"] },
     { scenarios: 27 },
   ));
 
-Deno.test("The conformance suite 0.2.0-alpha.12 sees no gateway at 2025-03-26 (issue 6, TR-26)", () =>
+Deno.test("The conformance suite 0.2.0-alpha.12 sees no gateway at 2025-03-26, with and without a filter (issue 6, TR-26)", () =>
   assertInvisible(
     { suite: NEW, options: ["--spec-version", "2025-03-26"], version: ["--spec-version", "2025-03-26"] },
     { scenarios: 1 },

@@ -68,22 +68,36 @@ async function readResults(folder: string): Promise<Results> {
   for await (const { name } of Deno.readDir(folder)) {
     const scenario = /^server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$/.exec(name)?.[1];
     if (scenario === undefined) throw new Error(`Not a scenario's folder: ${name}`);
-    const text = await Deno.readTextFile(`${folder}/${name}/checks.json`);
-    results.set(scenario, z.array(checkSchema).parse(JSON.parse(text)));
+    const text = await readIfThere(`${folder}/${name}/checks.json`);
+    results.set(scenario, text === null ? [] : z.array(checkSchema).parse(JSON.parse(text)));
   }
   return results;
 }
 
-/** What was looked at and how it ended, in order; without what the suite only writes down. */
-export function outcomes(checks: readonly Check[]): readonly string[] {
-  return checks.filter(({ status }) => status !== "INFO")
-    .map(({ status, id, name, errorMessage }) =>
-      `${status} ${id} ${name}${errorMessage === undefined ? "" : `: ${errorMessage}`}`
-    );
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }
 
-/** The scenarios in which something has one of these states. */
-export function scenariosWith(results: Results, ...states: readonly Check["status"][]): readonly string[] {
-  return [...results].filter(([, checks]) => checks.some(({ status }) => states.includes(status)))
-    .map(([scenario]) => scenario).sort();
+/** What was looked at and how it ended, in order; without what the suite only writes down. */
+export function outcomes(checks: readonly Check[]): readonly string[] {
+  return checks.filter(({ status }) => status !== "INFO").map(({ status, id, name }) =>
+    `${status} ${id} ${name}`
+  );
+}
+
+/** Why checks did not pass, as the suite says it. */
+export function complaints(checks: readonly Check[]): readonly string[] {
+  return checks.flatMap(({ id, errorMessage }) =>
+    errorMessage === undefined ? [] : [`${id}: ${errorMessage}`]
+  );
+}
+
+/** Whether one of the checks ended so. */
+export function has(checks: readonly Check[], status: Check["status"]): boolean {
+  return checks.some((check) => check.status === status);
 }

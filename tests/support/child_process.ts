@@ -138,8 +138,16 @@ function inheritedEnvironment(): Record<string, string> {
 
 /** A TCP port on 127.0.0.1 that was free a moment ago. */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (;;) {
+    // Below the ports that systems take for outgoing connections: one of those could be gone before it is used here.
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    try {
+      using _ = Deno.listen({ hostname: "127.0.0.1", port });
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 /** Whether something listens on this loopback port. */

@@ -1,0 +1,153 @@
+/**
+ * Every official client, in every way of negotiating, against a server of each era: directly and through the gateway. The gateway must be
+ * invisible in what works, in what fails, and in the answers that make a client of both eras fall back.
+ */
+import assert from "node:assert/strict";
+// @ts-types="@modelcontextprotocol/sdk/types"
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client";
+import { mcpProxy } from "../../mod.ts";
+import { watchedGateway } from "../security/watched_gateway.ts";
+import { freePort } from "../support/child_process.ts";
+import { close, negotiatedVersion } from "../support/clients.ts";
+import { serveLegacyOnly, serveModernOnly } from "../support/era_upstreams.ts";
+import { obtainTokens, registerClient } from "../support/oauth_flow.ts";
+import { serveHarness } from "../support/raw_http.ts";
+import {
+  type ClientKind,
+  type RecordedClient,
+  recordedClient,
+  type Way,
+} from "../support/recorded_client.ts";
+
+/** What a client got out of a server. */
+interface Outcome {
+  /** The revision agreed on, or `null` where there was none. */
+  readonly version: string | null;
+  readonly session: boolean;
+  /** What stopped it from connecting. */
+  readonly failure: string | null;
+  readonly heard: Readonly<Record<string, unknown>>;
+  /** All but the GET stream, which comes when it comes. */
+  readonly exchanges: readonly string[];
+}
+
+const capabilities = { elicitation: { form: {} } };
+
+async function play(kind: ClientKind, way: Way): Promise<Outcome> {
+  const recorded = recordedClient(kind, way, { capabilities });
+  const { connection, client, connect, exchanges } = recorded;
+  const asked = answerQuestions(recorded);
+  try {
+    await connect();
+  } catch (error) {
+    await client.close();
+    return { version: null, session: false, failure: told(error), heard: {}, exchanges: settled(exchanges) };
+  }
+  const session = connection.transport.sessionId !== undefined;
+  const version = negotiatedVersion(connection) ?? null;
+  const progress: number[] = [];
+  const heard = {
+    tools: (await client.listTools()).tools.map(({ name }) => name),
+    echo: (await client.callTool({ name: "echo", arguments: { words: "größer als ASCII" } })).content,
+    count: (await call(recorded, { name: "count", arguments: { to: 3 } }, (at) => progress.push(at))).content,
+    progress,
+    ask: (await client.callTool({ name: "ask", arguments: {} })).content,
+    asked,
+    unknownTool: await outcomeOf(() => client.callTool({ name: "größe", arguments: {} })),
+    unknownMethod: await outcomeOf(() => client.getPrompt({ name: "none" })),
+  };
+  await close(connection);
+  return { version, session, failure: null, heard, exchanges: settled(exchanges) };
+}
+
+function call(
+  { connection, client }: RecordedClient,
+  params: Parameters<RecordedClient["client"]["callTool"]>[0],
+  heard: (progress: number) => void,
+) {
+  const onprogress = ({ progress }: { readonly progress: number }) => heard(progress);
+  return connection.client instanceof ClientV1
+    ? connection.client.callTool(params, undefined, { onprogress })
+    : client.callTool(params, { onprogress });
+}
+
+function answerQuestions({ connection, client }: RecordedClient): string[] {
+  const asked: string[] = [];
+  const answer = (message: string) => {
+    asked.push(message);
+    return { action: "accept" as const, content: { name: "Ada" } };
+  };
+  if (connection.client instanceof ClientV1) {
+    connection.client.setRequestHandler(ElicitRequestSchema, ({ params }) => answer(params.message));
+  } else client.setRequestHandler("elicitation/create", ({ params }) => answer(params.message));
+  return asked;
+}
+
+async function outcomeOf(act: () => Promise<unknown>): Promise<string> {
+  try {
+    return JSON.stringify(await act());
+  } catch (error) {
+    return told(error);
+  }
+}
+
+/** Kind, code and text of an error. */
+function told(error: unknown): string {
+  const { name, code, message } = error as Error & { readonly code?: unknown }; // whatever it is, these are asked of it
+  return `${name} ${code}: ${message}`;
+}
+
+function settled(exchanges: readonly string[]): string[] {
+  return exchanges.filter((exchange) => !exchange.startsWith("GET"));
+}
+
+const PIN = { pin: "2026-07-28" } as const;
+
+/** What is to be expected of each client at each server: the revision, or what stops it. */
+const MATRIX: readonly {
+  readonly name: string;
+  readonly kind: ClientKind;
+  readonly legacy: string | RegExp;
+  readonly modern: string | RegExp;
+}[] = [
+  { name: "SDK v1", kind: "v1", legacy: "2025-11-25", modern: /-32022/ },
+  { name: "SDK v2, legacy", kind: { v2: "legacy" }, legacy: "2025-11-25", modern: /-32022/ },
+  { name: "SDK v2, pinned", kind: { v2: PIN }, legacy: /POST server\/discover 400/, modern: "2026-07-28" },
+  { name: "SDK v2, auto", kind: { v2: "auto" }, legacy: "2025-11-25", modern: "2026-07-28" },
+];
+
+Deno.test("every official client finds its era through the gateway as it does directly, with the same exchanges (issue 6, TR-05, TR-07, TR-15)", async () => {
+  await using legacy = serveLegacyOnly();
+  await using modern = serveModernOnly();
+  const port = freePort();
+  await using gateway = await watchedGateway({
+    origin: `http://127.0.0.1:${port}`,
+    config: () => ({
+      routes: [
+        mcpProxy("/legacy", { operationId: "legacy", upstream: legacy.url.href }),
+        mcpProxy("/modern", { operationId: "modern", upstream: modern.url.href }),
+      ],
+    }),
+  });
+  await using _ = serveHarness(gateway, port);
+  const client = await registerClient(gateway);
+  for (const [era, upstream] of [["legacy", legacy], ["modern", modern]] as const) {
+    const url = new URL(`/${era}`, gateway.origin);
+    const { access_token: token } = await obtainTokens(gateway, client, { changes: { resource: url.href } });
+    for (const { name, kind, ...expected } of MATRIX) {
+      const what = `${name}, ${era} server`;
+      const direct = await play(kind, { url: upstream.url });
+      const through = await play(kind, { url, token });
+      assert.deepEqual(through, direct, what);
+      if (typeof expected[era] === "string") {
+        assert.equal(direct.version, expected[era], what);
+        assert.equal(direct.session, era === "legacy", what);
+        assert.deepEqual(direct.heard.asked, ["What is your name?"], what);
+        assert.deepEqual(direct.heard.progress, [1, 2, 3], what);
+        const fellBack = direct.exchanges[0] === "POST server/discover 400 -32000";
+        assert.equal(fellBack, name === "SDK v2, auto" && era === "legacy", what);
+      } else assert.match(`${direct.failure} ${direct.exchanges}`, expected[era], what);
+    }
+  }
+});

@@ -14,6 +14,7 @@ import { serveLegacyOnly, serveModernOnly } from "../support/era_upstreams.ts";
 import { obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { serveHarness } from "../support/raw_http.ts";
 import {
+  callReporting,
   type ClientKind,
   type RecordedClient,
   recordedClient,
@@ -47,10 +48,11 @@ async function play(kind: ClientKind, way: Way): Promise<Outcome> {
   const session = connection.transport.sessionId !== undefined;
   const version = negotiatedVersion(connection) ?? null;
   const progress: number[] = [];
+  const count = { name: "count", arguments: { to: 3 } };
   const heard = {
     tools: (await client.listTools()).tools.map(({ name }) => name),
     echo: (await client.callTool({ name: "echo", arguments: { words: "größer als ASCII" } })).content,
-    count: (await call(recorded, { name: "count", arguments: { to: 3 } }, (at) => progress.push(at))).content,
+    count: (await callReporting(recorded, count, ({ progress: at }) => progress.push(at))).content,
     progress,
     ask: (await client.callTool({ name: "ask", arguments: {} })).content,
     asked,
@@ -59,17 +61,6 @@ async function play(kind: ClientKind, way: Way): Promise<Outcome> {
   };
   await close(connection);
   return { version, session, failure: null, heard, exchanges: settled(exchanges) };
-}
-
-function call(
-  { connection, client }: RecordedClient,
-  params: Parameters<RecordedClient["client"]["callTool"]>[0],
-  heard: (progress: number) => void,
-) {
-  const onprogress = ({ progress }: { readonly progress: number }) => heard(progress);
-  return connection.client instanceof ClientV1
-    ? connection.client.callTool(params, undefined, { onprogress })
-    : client.callTool(params, { onprogress });
 }
 
 function answerQuestions({ connection, client }: RecordedClient): string[] {

@@ -41,6 +41,13 @@ export function recordedClient(
   const exchanges: string[] = [];
   const options = {
     fetch: recording(exchanges),
+    // SDK v1 forgets all but one of its timers for coming back, and they would outlive the test.
+    reconnectionOptions: {
+      initialReconnectionDelay: 1000,
+      maxReconnectionDelay: 30_000,
+      reconnectionDelayGrowFactor: 1.5,
+      maxRetries: 0,
+    },
     requestInit: { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } },
   };
   const info = { name: "recorded", version: "1.0.0" };
@@ -58,6 +65,17 @@ export function recordedClient(
   const client = new ClientV2(info, { capabilities, versionNegotiation: { mode: kind.v2 } });
   const transport = new TransportV2(url, options);
   return { connection: { client, transport }, client, connect: () => client.connect(transport), exchanges };
+}
+
+/** Calls a tool and hears its progress, which the two SDKs want to be told in different places. */
+export function callReporting(
+  { connection, client }: Pick<RecordedClient, "connection" | "client">,
+  params: { readonly name: string; readonly arguments: Record<string, unknown> },
+  onprogress: (report: { readonly progress: number }) => void,
+) {
+  return connection.client instanceof ClientV1
+    ? connection.client.callTool(params, undefined, { onprogress })
+    : client.callTool(params, { onprogress });
 }
 
 /** SDK v1 declares the same capabilities with other optional members. */

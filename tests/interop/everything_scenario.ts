@@ -116,7 +116,7 @@ async function serverTells(client: Client, told: Told): Promise<Heard> {
   const uri = "demo://resource/dynamic/text/1";
   await client.setLoggingLevel("debug");
   const logged = await call(client, "toggle-simulated-logging");
-  await until(() => told.logs.some((line) => /-level/.test(line)), "a log line");
+  await until(() => told.logs.some((line) => /level.message/.test(line)), "a log line");
   const quiet = await call(client, "toggle-simulated-logging");
   await client.subscribeResource({ uri });
   await until(

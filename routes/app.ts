@@ -6,6 +6,7 @@ import type { PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
 import type { Gateway } from "../lib/gateway/gateway.ts";
 import { IdentityProvider } from "../lib/login/identity_provider.ts";
 import { UserCache } from "../lib/login/user_cache.ts";
+import { ElicitationCompletions } from "../lib/mcp/elicitation_completions.ts";
 import { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import { ALIASES, PATHS, WELL_KNOWN } from "../lib/oauth/paths.ts";
 import { Deadlines } from "../lib/runtime/deadlines.ts";
@@ -80,12 +81,13 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   };
   const { clock, revocations } = services;
   const streams = new StreamRegistry({ clock, revocations, limits: gateway.limits });
+  const elicitations = new ElicitationCompletions({ clock, revocations });
+  const parts = { streams, elicitations, deadlines };
   const upstreams = upstreamsOf(services, gateway, options.upstreams);
   const mcpEndpoints = new Map(
     Array.from(
       upstreams,
-      ([route, upstream]) =>
-        [route.path, mcpEndpoint(deployment, { streams, deadlines }, { route, upstream })] as const,
+      ([route, upstream]) => [route.path, mcpEndpoint(deployment, parts, { route, upstream })] as const,
     ),
   );
   // Paths are compared as they were sent: nothing is decoded on the way to a decision.

@@ -1,10 +1,12 @@
 /** The way back: the upstream's answer becomes the client's, and a stream is watched until it ends. */
 import type { Route } from "../lib/gateway/gateway.ts";
-import { endable, type EventStream } from "../lib/mcp/event_stream.ts";
+import { endable, type EventStream, relay, startingWith } from "../lib/mcp/event_stream.ts";
 import { responseHeaders } from "../lib/mcp/headers.ts";
 import { limitIdle } from "../lib/mcp/idle_limit.ts";
 import { isModern, JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
 import { bindSessionId, sessionElicitsUrls, standsFor } from "../lib/mcp/session_id.ts";
+import type { OpenStream } from "../lib/mcp/stream_registry.ts";
+import { connectionAnnouncement, ownerOf } from "../lib/upstream/connection_settings.ts";
 import type { AnswerFilter } from "./answer_filter.ts";
 import type { Invocation } from "./invocation.ts";
 import { type Admitted, type Endpoint, judge } from "./mcp_exchange.ts";
@@ -83,7 +85,11 @@ async function watchStream(
   const source = endpoint.route.timeouts.idleMs === 0
     ? null
     : watched(endpoint, admitted, upstreamBody, () => idle = true);
-  const { body, end } = filter?.stream(source?.body ?? upstreamBody) ?? source ?? endable(upstreamBody);
+  const standing = admitted.request.method === "GET" ? standingStream(endpoint, admitted) : null;
+  const first = standing?.first ?? null;
+  const stream = filter?.stream(source?.body ?? upstreamBody) ?? source ??
+    (first === null ? endable(upstreamBody) : relay(upstreamBody));
+  const { body, end } = first === null ? stream : startingWith(first, stream);
   if (!streams.hasRoomFor(verdict.userId)) {
     end();
     throw new JsonRpcError(
@@ -98,7 +104,7 @@ async function watchStream(
     );
   }
   const { completed } = context.delivery;
-  streams.add({ ...verdict, abort: end }, completed);
+  streams.add({ ...verdict, ...standing?.ends, abort: end }, completed);
   completed.then(end, end);
   // The upstream may have taken its time. From here on a revocation ends the stream; one that came before would be missed.
   const refusal = await judge(endpoint, admitted);
@@ -112,6 +118,23 @@ async function watchStream(
     () => invocation.completed("cancelled"),
   );
   return body;
+}
+
+/**
+ * What is special about a session's own stream: it ends with the credential that it was opened with, since another one may be another
+ * account's; and it begins with what the client is owed.
+ */
+function standingStream({ parts, route }: Endpoint, { request, verdict }: Admitted): {
+  readonly first: Uint8Array<ArrayBuffer> | null;
+  readonly ends: Pick<OpenStream, "endedBy">;
+} {
+  if (route.credential.kind !== "tokenExchange") return { first: null, ends: {} };
+  const { connection } = route.credential;
+  const of = { connectionId: connection.id, owner: ownerOf(connection, verdict.userId) };
+  return {
+    first: parts.elicitations.take(request.headers.get("mcp-session-id") ?? ""),
+    ends: { endedBy: [connectionAnnouncement("made", of), connectionAnnouncement("ended", of)] },
+  };
 }
 
 /** For a route with `timeouts.idleMs`: an answer that is cut off, and logged, when its upstream falls silent. */

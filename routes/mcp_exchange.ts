@@ -2,6 +2,7 @@
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import type { Upstream } from "../lib/mcp/forward.ts";
+import type { ElicitationCompletions } from "../lib/mcp/elicitation_completions.ts";
 import type { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import type { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { RouteCapabilities } from "./capability_filter.ts";
@@ -13,6 +14,7 @@ import type { RateCheck } from "./rate_limit.ts";
 /** What all routes of a process share. */
 export interface ProxyParts {
   readonly streams: StreamRegistry;
+  readonly elicitations: ElicitationCompletions;
   readonly deadlines: Deadlines;
 }
 

@@ -8,7 +8,9 @@ import {
 import { JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
 import { carriesOwnInput, openState, withoutOwnInput } from "../lib/mcp/request_state.ts";
 import { sessionElicitsUrls } from "../lib/mcp/session_id.ts";
+import { connectionAnnouncement, ownerOf } from "../lib/upstream/connection_settings.ts";
 import type { Deployment, RequestContext } from "./context.ts";
+import type { Endpoint } from "./mcp_exchange.ts";
 
 /** The request at hand, as far as the answer depends on it. */
 interface Asked {
@@ -22,7 +24,7 @@ interface Asked {
  * @throws {JsonRpcError} -32602 for a `requestState` of ours that is not this request's.
  */
 export function userMustAct(
-  { deployment }: { readonly deployment: Deployment },
+  { deployment, parts }: Pick<Endpoint, "deployment" | "parts">,
   asked: Asked,
   about: {
     readonly required: ConnectRequired;
@@ -46,6 +48,13 @@ export function userMustAct(
   const audience = audienceOf(deployment, asked, body);
   if (openState(message, audience) === "foreign") throw stateRefused(message);
   const answer = connectRequiredAnswer(required, message, audience);
+  const sessionId = asked.request.headers.get("mcp-session-id");
+  const upstream = deployment.upstreams.get(required.upstreamServerId);
+  if (answer.elicits === true && sessionId !== null && upstream !== undefined) {
+    const owner = ownerOf(upstream.settings, asked.verdict.userId);
+    const completedBy = connectionAnnouncement("made", { connectionId: required.upstreamServerId, owner });
+    parts.elicitations.note(sessionId, { elicitationId: required.elicitationId, completedBy });
+  }
   return answer.body === null
     ? new Response(null, { status: answer.status, headers })
     : Response.json(answer.body, { status: answer.status, headers });

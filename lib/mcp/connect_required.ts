@@ -34,6 +34,8 @@ const ELICITING_METHODS = new Set(["tools/call", "prompts/get", "resources/read"
 export interface ConnectAnswer {
   readonly status: number;
   readonly body: unknown;
+  /** Whether a client of an older revision was asked to open a URL: then it can be told when that is done. */
+  readonly elicits?: boolean;
 }
 
 /** What the dialects depend on beside the message. */
@@ -51,8 +53,10 @@ export function connectRequiredAnswer(
   if (message.kind === "batch") {
     const answers = message.elements
       .filter(({ kind }) => kind === "request")
-      .map((element) => connectRequiredAnswer(required, element, audience).body);
-    return answers.length === 0 ? { status: 202, body: null } : { status: 200, body: answers };
+      .map((element) => connectRequiredAnswer(required, element, audience));
+    if (answers.length === 0) return { status: 202, body: null };
+    const elicits = answers.some((answer) => answer.elicits === true);
+    return { status: 200, body: answers.map(({ body }) => body), elicits };
   }
   if (message.kind !== "request") return { status: 202, body: null };
   const text = messageOf(required);
@@ -87,11 +91,12 @@ function legacyAnswer(
     url: required.url,
     message: promptOf(required),
   };
-  return error(message, {
+  const answer = error(message, {
     code: URL_ELICITATION_REQUIRED,
     text: how.text,
     data: { elicitations: [elicitation], ...connectData(required) },
   });
+  return { ...answer, elicits: true };
 }
 
 function connectData(required: ConnectRequired): Record<string, unknown> {

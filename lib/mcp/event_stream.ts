@@ -73,6 +73,28 @@ export function relay(upstream: ReadableStream<Uint8Array<ArrayBuffer>>): EventS
   return { body, end };
 }
 
+/** The stream with some bytes before its own, which costs what `relay()` does, or more. It must be one that JavaScript may read. */
+export function startingWith(first: Uint8Array<ArrayBuffer>, { body, end }: EventStream): EventStream {
+  const reader = body.getReader();
+  let sent = false;
+  return {
+    body: new ReadableStream<Uint8Array<ArrayBuffer>>({
+      async pull(controller) {
+        if (!sent) {
+          sent = true;
+          controller.enqueue(first);
+          return;
+        }
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: end,
+    }, { highWaterMark: 0 }),
+    end,
+  };
+}
+
 const BACKING = "[[resourceBacking]]";
 const CHUNK_BYTES = 4096;
 

@@ -16,6 +16,8 @@ export interface OpenStream {
   readonly tokenId: string;
   /** When that token expires: milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** Announcements of the revocation feed that end it, too. */
+  readonly endedBy?: readonly string[];
   /** Ends the stream. */
   readonly abort: () => void;
 }
@@ -41,7 +43,9 @@ export class StreamRegistry {
     this.#revocations = options.revocations;
     this.#limits = options.limits;
     options.revocations.listen((id) =>
-      this.#abortWhere((stream) => stream.grantId === id || stream.tokenId === id)
+      this.#abortWhere((stream) =>
+        stream.grantId === id || stream.tokenId === id || stream.endedBy?.includes(id) === true
+      )
     );
   }
 

@@ -6,6 +6,7 @@ import { createIdentifier, hashSecret } from "../crypto/secret_token.ts";
 import type { Services } from "../services.ts";
 import type { Entry, Write } from "../store/store.ts";
 import { connectionClaims, type ConnectionRecord, connections } from "../store/upstream_schema.ts";
+import { connectionAnnouncement } from "./connection_settings.ts";
 
 /** How long a process may use what it has read, in milliseconds; changes are announced, so this is a backstop. */
 const CACHE_MS = 5_000;
@@ -74,7 +75,7 @@ export class ConnectionRecords {
     const claim = await store.get(connectionClaims, ...id);
     if (claim?.value.holder !== hashSecret(holder)) return false;
     const write = store.write().check(claim).delete(connectionClaims, ...id).set(connections, id, value);
-    return await this.#commit(owner, write);
+    return await this.#commit(owner, write, "made");
   }
 
   /** Deletes the row and returns it; a connect that is being finished at this moment will not write one. */
@@ -86,16 +87,20 @@ export class ConnectionRecords {
       const entry = await this.current(owner);
       if (entry === null) return null;
       // A refresh may have changed it meanwhile; then that is the credential to end.
-      if (await this.#commit(owner, store.write().check(entry).delete(connections, ...entry.id))) {
-        return entry;
-      }
+      const write = store.write().check(entry).delete(connections, ...entry.id);
+      if (await this.#commit(owner, write, "ended")) return entry;
     }
   }
 
-  async #commit(owner: string, write: Write): Promise<boolean> {
+  async #commit(owner: string, write: Write, change?: "made" | "ended"): Promise<boolean> {
     const { revocations } = this.#services;
-    const done = await revocations.record(write, this.#announcement(owner)).commit();
-    revocations.announce(this.#announcement(owner));
+    const own = this.#announcement(owner);
+    const told = change && connectionAnnouncement(change, { connectionId: this.#connectionId, owner });
+    if (told !== undefined) revocations.record(write, told);
+    const done = await revocations.record(write, own).commit();
+    // The cache is to be filled anew either way; what has not happened is not told.
+    revocations.announce(own);
+    if (done && told !== undefined) revocations.announce(told);
     return done;
   }
 

@@ -89,6 +89,14 @@ export function ownerOf(connection: Pick<ConnectionSettings, "authMode">, userId
   return connection.authMode === "shared-oauth" ? SHARED_OWNER : userId;
 }
 
+/** What the revocation feed announces when an owner's connection was made anew, or has ended. A refresh is neither. */
+export function connectionAnnouncement(
+  change: "made" | "ended",
+  connection: { readonly connectionId: string; readonly owner: string },
+): string {
+  return `connection_${change}:${connection.connectionId}:${connection.owner}`;
+}
+
 /** `{id}:{authMode}`: names the way of authenticating within the connection. */
 export function authProfileId(connection: Pick<ConnectionSettings, "id" | "authMode">): string {
   return `${connection.id}:${connection.authMode}`;

@@ -168,13 +168,22 @@ function parseKey(entry: string, index: number): { id: string; bytes: Buffer } {
       `${where} ("${id}") has ${bytes.length} bytes, 32 are needed, in base64url`,
     );
   }
-  // 32 random bytes hold 16 different values or fewer with a probability below 2^-60: such a key is a sample, not a secret.
-  if (new Set(bytes).size <= 16) {
+  if (looksMadeUp(bytes)) {
     throw new KeyRingError(
       `${where} ("${id}") is not random`,
     );
   }
   return { id, bytes };
+}
+
+/**
+ * Whether this is a sample or a passphrase rather than 32 random bytes: few different values, printable text, or a row of numbers. Random
+ * bytes look like that with a probability below 2^-45.
+ */
+function looksMadeUp(bytes: Buffer): boolean {
+  const steps = new Set(bytes.subarray(1).map((byte, index) => byte - (bytes[index] ?? 0)));
+  return new Set(bytes).size <= 16 || steps.size === 1 ||
+    bytes.every((byte) => byte >= 0x20 && byte <= 0x7e);
 }
 
 function derive(secret: Uint8Array, purpose: string): Buffer {

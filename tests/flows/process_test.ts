@@ -1,5 +1,7 @@
 /** `main.ts` as a process: how it ends under open streams, and that it refuses to start in one clear message. */
 import assert from "node:assert/strict";
+import { createKeyRingEntry } from "../../lib/crypto/keyring.ts";
+import { systemRandom } from "../../lib/crypto/secret_token.ts";
 import { freePort, isListening, TestChild } from "../support/child_process.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway_process.ts";
 import { HeadlessBrowser } from "../support/browser.ts";
@@ -7,7 +9,7 @@ import { type Askable, obtainTokens, registerClient } from "../support/oauth_flo
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
 const denoConfig = new URL("../../deno.json", import.meta.url).pathname;
-const KEYS = "k1:3q2-78r-uq6Jf2x1bYQzT0p4mVwKcN9sEhRgUdXoLiA";
+const KEYS = createKeyRingEntry("k1", systemRandom);
 
 const oauth = `mcpOAuth({
   oidc: { issuer: "https://idp.test", jwksUrl: "https://idp.test/jwks" },

@@ -1,15 +1,13 @@
 /** Attack corpus B12: bearer tokens at the routes. Access tokens are opaque here, so cases about JWTs have their opaque equivalent. */
 import assert from "node:assert/strict";
-import { parseKeyRing } from "../../lib/crypto/keyring.ts";
 import { hashSecret } from "../../lib/crypto/secret_token.ts";
 import { createServices } from "../../lib/services.ts";
 import { accessTokens } from "../../lib/store/schema.ts";
 import { callMcp, obtainCode, obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { rawRequest, serveHarness } from "../support/raw_http.ts";
+import { newKeyRing } from "../support/services.ts";
 import { assertChallenge, plantToken } from "./answers.ts";
 import { watchedGateway } from "./watched_gateway.ts";
-
-const OTHER_KEYS = "next:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 Deno.test("without a token the challenge is bare and names this route's metadata (B12 176, RS-04)", async () => {
   await using gateway = await watchedGateway();
@@ -180,7 +178,7 @@ Deno.test("tokens outlive a change of keys, sessions of a withdrawn key do not (
   const opened = await callMcp(gateway, "/alpha", access_token);
   const headers = { "mcp-session-id": opened.headers.get("mcp-session-id") ?? "" };
   const { clock, random, events } = gateway.services;
-  const keyRing = parseKeyRing(OTHER_KEYS, random);
+  const keyRing = newKeyRing("next");
   const services = createServices({ clock, random, events, kv: gateway.kv, keyRing });
   await using server = serveHarness({ services, gateway: gateway.gateway });
   const ask = (more: readonly string[]) =>

@@ -154,6 +154,12 @@ Deno.test("`parseKeyRing()` refuses a ring that is no secret, and never repeats 
     [`a:${Buffer.alloc(32).toString("base64url")}`, /not random/],
     [`a:${Buffer.alloc(32, 0xff).toString("base64url")}`, /not random/],
     [`a:${repeated}`, /not random/],
+    [`a:${Buffer.from("correct horse battery staple 123").toString("base64url")}`, /not random/],
+    [`a:${Buffer.from(Array.from({ length: 32 }, (_, index) => index)).toString("base64url")}`, /not random/],
+    [
+      `a:${Buffer.from(Array.from({ length: 32 }, (_, index) => 250 - 7 * index)).toString("base64url")}`,
+      /not random/,
+    ],
     [`${OLD},old:${NEW.slice(4)}`, /repeats the id "old"/],
     [`${OLD},other:${secret}`, /repeats an earlier key/],
   ];

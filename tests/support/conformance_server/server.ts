@@ -14,23 +14,15 @@ import {
 import { requestStates } from "./input_required_tools.ts";
 import { LegacySessions } from "./legacy_sessions.ts";
 import { buildConformanceServer, type FixtureState } from "./mcp_server.ts";
+import { RequestLog, type SeenRequest } from "./request_log.ts";
 import { WATCHED_URI } from "./resources.ts";
-
-/** A request that the fixture has answered; a stream counts as answered once it is open. */
-export interface SeenRequest {
-  readonly method: string;
-  readonly lastEventId: string | null;
-  readonly status: number;
-}
 
 /** A running fixture. */
 export interface ConformanceServer extends AsyncDisposable {
   /** The MCP endpoint. */
   readonly url: URL;
-  /** Every request so far. */
-  readonly requests: readonly SeenRequest[];
   /** Resolves when there are `count` requests that `match`, past ones included; rejects after 20 s. */
-  waitForRequests(match: (request: SeenRequest) => boolean, count?: number): Promise<void>;
+  waitForRequests(match: (request: SeenRequest) => boolean, count: number): Promise<void>;
   /** Lets the calls of `test_held_call` answer, those that wait and those to come. */
   release(): void;
   /** Logs a line to every legacy session, outside of any request. */
@@ -56,36 +48,15 @@ export function serveConformance({ retryMs = 50 }: ConformanceServerOptions = {}
   const build = () => buildConformanceServer(state);
   const modern: McpHttpHandler = createMcpHandler(build, { legacy: "reject" });
   const sessions = new LegacySessions(build, { retryMs });
-  const requests: SeenRequest[] = [];
-  const waiting = new Set<() => void>();
+  const requests = new RequestLog();
   const stop = new AbortController();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, signal: stop.signal, onListen() {} },
-    async (request) => {
-      const { method, headers } = request;
-      const response = await respond(request, { modern, sessions });
-      requests.push({ method, lastEventId: headers.get("last-event-id"), status: response.status });
-      for (const look of [...waiting]) look();
-      return response;
-    },
+    async (request) => requests.add(request, await respond(request, { modern, sessions })),
   );
   return {
     url: new URL(`http://127.0.0.1:${server.addr.port}/mcp`),
-    requests,
-    waitForRequests: (match, count = 1) =>
-      new Promise((resolve, reject) => {
-        const end = (settle: () => void) => {
-          clearTimeout(timer);
-          waiting.delete(look);
-          settle();
-        };
-        const look = () => {
-          if (requests.filter(match).length >= count) end(resolve);
-        };
-        const timer = setTimeout(() => end(() => reject(new Error("No such request within 20 s."))), 20_000);
-        waiting.add(look);
-        look();
-      }),
+    waitForRequests: (match, count) => requests.waitFor(match, count),
     release: () => released.resolve(),
     log: (line) => sessions.log(line),
     async touchWatchedResource() {

@@ -14,9 +14,9 @@ export class KnownClients {
     this.#clock = clock;
   }
 
-  /** The server has just answered this client as one that it knows. */
-  note(clientId: string): void {
-    this.#until.set(clientId, this.#clock.now() + KNOWN_MS);
+  /** The server has answered this client as one that it knows: just now, or `at`, in milliseconds since the epoch. */
+  note(clientId: string, at: number = this.#clock.now()): void {
+    this.#until.set(clientId, Math.max(this.#until.get(clientId) ?? 0, at + KNOWN_MS));
   }
 
   /** Whether the server knows the client: by what was noted in the last five minutes, else by `ask`, once for all who wonder. */

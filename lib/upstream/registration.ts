@@ -108,7 +108,9 @@ async function registered(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const known = await store.get(upstreamClients, settings.id, id);
     if (known !== null) {
-      const { client } = known.value;
+      const { client, registeredAt } = known.value;
+      // Maybe by another process.
+      parts.knownClients.note(client.clientId, registeredAt);
       if (await isKnown(services, parts, { settings, server, client })) return client;
       continue;
     }

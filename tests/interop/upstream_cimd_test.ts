@@ -113,7 +113,7 @@ Deno.test("oidc-provider reads our client id metadata document and keys; connect
     const call = () => callAs(gateway, { token: tokens.access_token });
 
     const clientId = `${GATEWAY}/.well-known/oauth-client/notes?authProfileId=notes%3Auser-oauth`;
-    assert.deepEqual([fetched[0], upstream.registrations], [clientId, 0]);
+    assert.deepEqual([fetched[0], upstream.registrations], [clientId, []]);
     for (let count = 0; count < 5; count++) {
       assert.equal((await call()).body.result?.content?.[0]?.text, "alice");
     }

@@ -146,7 +146,10 @@ export default class Provider {
   on(event: "grant.success", listener: (context: GrantContext) => void): this;
   on(event: "grant.error", listener: (context: GrantContext, error: Error) => void): this;
   on(event: "grant.revoked", listener: (context: unknown, grantId: string) => void): this;
-  on(event: "registration_create.success", listener: () => void): this;
+  on(
+    event: "registration_create.success",
+    listener: (context: unknown, client: { readonly clientId: string }) => void,
+  ): this;
   on(event: "registration_create.error", listener: (context: unknown, error: Error) => void): this;
   readonly Grant: new (properties: { readonly clientId: string; readonly accountId?: string }) => Grant;
   callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>;

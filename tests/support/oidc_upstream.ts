@@ -69,7 +69,8 @@ export interface OidcUpstream extends AsyncDisposable {
   readonly calls: readonly OidcUpstreamCall[];
   /** How many calls carried no token, or one that was no longer good. */
   readonly refused: number;
-  readonly registrations: number;
+  /** Client ids, in the order of their registration. */
+  readonly registrations: readonly string[];
   /** Grants that ended because a refresh token came a second time. */
   readonly revokedGrants: number;
   /** Error codes of the token endpoint. */
@@ -77,6 +78,8 @@ export interface OidcUpstream extends AsyncDisposable {
   /** What the provider itself did wrong. */
   readonly errors: readonly unknown[];
   readonly trouble: Map<string, Trouble>;
+  /** Forgets every client that has registered, as a server does that cleans up. */
+  forgetClients(): Promise<void>;
   /** Hears of every request to the token endpoint when it has come, and when its answer has been written. */
   onToken: ((stage: "asked" | "answered") => void) | null;
 }
@@ -98,16 +101,20 @@ export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<O
     tokenErrors: [] as string[],
     errors: [] as unknown[],
     refused: 0,
-    registrations: 0,
+    registrations: [] as string[],
     revokedGrants: 0,
   };
   const trouble = new Map<string, Trouble>();
-  const provider = new Provider(origin, await configurationOf(options, url));
+  const adapter = memoryStorage();
+  const provider = new Provider(origin, { ...await configurationOf(options, url), adapter });
   const accounts = new Map<string, string>();
   const spent = new Map<string, number>();
   provider.on("server_error", (_context, error) => seen.errors.push(error));
   provider.on("registration_create.error", (_context, error) => seen.errors.push(error));
-  provider.on("registration_create.success", () => seen.registrations++);
+  provider.on(
+    "registration_create.success",
+    (_context, { clientId }) => void seen.registrations.push(clientId),
+  );
   provider.on("grant.revoked", () => seen.revokedGrants++);
   provider.on("grant.error", (_context, error) => seen.tokenErrors.push(error.message));
   provider.on("grant.success", ({ body, oidc }) => {
@@ -197,8 +204,9 @@ export async function startOidcUpstream(options: OidcUpstreamOptions): Promise<O
     get refused() {
       return seen.refused;
     },
-    get registrations() {
-      return seen.registrations;
+    registrations: seen.registrations,
+    async forgetClients() {
+      for (const id of seen.registrations) await adapter("Client").destroy(id);
     },
     get revokedGrants() {
       return seen.revokedGrants;
@@ -216,7 +224,6 @@ type Parsed = IncomingMessage & { body?: string };
 async function configurationOf(options: OidcUpstreamOptions, url: string): Promise<Configuration> {
   const { tokenSeconds, users, clientAuthMethods, fetch, assertClientAssertion } = options;
   return {
-    adapter: memoryStorage(),
     clients: [],
     scopes: ["offline_access"],
     jwks: { keys: [await newKey("ES256")] },

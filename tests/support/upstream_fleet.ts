@@ -49,8 +49,8 @@ export interface Fleet extends AsyncDisposable {
   readonly nodes: readonly Askable[];
   /** All events of all processes, those that were killed included. */
   readonly events: () => readonly GatewayEvent[];
-  /** Signs in, presses Connect on the setup page, signs in at the upstream's server, and authorizes the app. */
-  connect(name: string): Promise<FleetUser>;
+  /** Signs in, presses Connect on the setup page, signs in at the upstream's server, and authorizes the app; what the browser asks of the gateway goes to `node`. */
+  connect(name: string, node?: number): Promise<FleetUser>;
   call(node: number, user: FleetUser): Promise<FleetAnswer>;
   /** Reads the store beside the processes. */
   check(upstream?: UpstreamFacts): Promise<void>;
@@ -80,7 +80,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     folder,
     nodes,
     events: () => processes.flatMap(({ events }) => events),
-    connect: (name) => connectUser(home, client, name),
+    connect: (name, node = 0) => connectUser(through(home, nodes[node] ?? home), client, name),
     call: (node, user) => callAs(nodes[node] ?? home, user),
     check: (upstream) => checkStore(folder, upstream),
     [Symbol.asyncDispose]: dispose,
@@ -118,6 +118,22 @@ export function askableAt(origin: string): Askable {
     origin,
     fetch: (url, init) => fetch(new URL(url, origin), { ...init, redirect: "manual" }),
     browser: () => new HeadlessBrowser(),
+  };
+}
+
+/** The gateway under its own address, whose requests reach one of its processes: as behind a load balancer. */
+function through(home: Askable, node: Askable): Askable {
+  const ask: Askable["fetch"] = (input, init) => {
+    const url = new URL(input, home.origin);
+    return url.origin === home.origin ? node.fetch(url.pathname + url.search, init) : fetch(url, init);
+  };
+  return {
+    origin: home.origin,
+    fetch: ask,
+    browser: () =>
+      new HeadlessBrowser({
+        fetch: (input, init) => ask(input instanceof Request ? input.url : input, init),
+      }),
   };
 }
 

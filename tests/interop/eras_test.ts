@@ -10,7 +10,7 @@ import { mcpProxy } from "../../mod.ts";
 import { watchedGateway } from "../security/watched_gateway.ts";
 import { freePort } from "../support/child_process.ts";
 import { close, negotiatedVersion } from "../support/clients.ts";
-import { serveLegacyOnly, serveModernOnly } from "../support/era_upstreams.ts";
+import { type ModernUpstream, serveLegacyOnly, serveModernOnly } from "../support/era_upstreams.ts";
 import { obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { serveHarness } from "../support/raw_http.ts";
 import {
@@ -20,6 +20,7 @@ import {
   recordedClient,
   type Way,
 } from "../support/recorded_client.ts";
+import { within } from "../support/written_stream.ts";
 
 /** What a client got out of a server. */
 interface Outcome {
@@ -108,37 +109,74 @@ const MATRIX: readonly {
   { name: "SDK v2, auto", kind: { v2: "auto" }, legacy: "2025-11-25", modern: "2026-07-28" },
 ];
 
-Deno.test("every official client finds its era through the gateway as it does directly, with the same exchanges (issue 6, TR-05, TR-07, TR-15)", async () => {
-  await using legacy = serveLegacyOnly();
-  await using modern = serveModernOnly();
+/** Plays with a gateway in front of an upstream: the way through it. */
+async function through(upstream: { readonly url: URL }, act: (way: Way) => Promise<void>): Promise<void> {
   const port = freePort();
   await using gateway = await watchedGateway({
     origin: `http://127.0.0.1:${port}`,
-    config: () => ({
-      routes: [
-        mcpProxy("/legacy", { operationId: "legacy", upstream: legacy.url.href }),
-        mcpProxy("/modern", { operationId: "modern", upstream: modern.url.href }),
-      ],
-    }),
+    config: () => ({ routes: [mcpProxy("/era", { operationId: "era", upstream: upstream.url.href })] }),
   });
   await using _ = serveHarness(gateway, port);
-  const client = await registerClient(gateway);
-  for (const [era, upstream] of [["legacy", legacy], ["modern", modern]] as const) {
-    const url = new URL(`/${era}`, gateway.origin);
-    const { access_token: token } = await obtainTokens(gateway, client, { changes: { resource: url.href } });
-    for (const { name, kind, ...expected } of MATRIX) {
-      const what = `${name}, ${era} server`;
-      const direct = await play(kind, { url: upstream.url });
-      const through = await play(kind, { url, token });
-      assert.deepEqual(through, direct, what);
-      if (typeof expected[era] === "string") {
-        assert.equal(direct.version, expected[era], what);
-        assert.equal(direct.session, era === "legacy", what);
-        assert.deepEqual(direct.heard.asked, ["What is your name?"], what);
-        assert.deepEqual(direct.heard.progress, [1, 2, 3], what);
-        const fellBack = direct.exchanges[0] === "POST server/discover 400 -32000";
-        assert.equal(fellBack, name === "SDK v2, auto" && era === "legacy", what);
-      } else assert.match(`${direct.failure} ${direct.exchanges}`, expected[era], what);
-    }
+  const url = new URL("/era", gateway.origin);
+  const changes = { resource: url.href };
+  const { access_token: token } = await obtainTokens(gateway, await registerClient(gateway), { changes });
+  await act({ url, token });
+}
+
+Deno.test("every official client finds its era through the gateway as it does directly, with the same exchanges (issue 6, TR-05, TR-07, TR-15)", async () => {
+  for (const [era, start] of [["legacy", serveLegacyOnly], ["modern", serveModernOnly]] as const) {
+    await using upstream = start();
+    await through(upstream, async (way) => {
+      for (const { name, kind, ...expected } of MATRIX) {
+        const what = `${name}, ${era} server`;
+        const direct = await play(kind, { url: upstream.url });
+        assert.deepEqual(await play(kind, way), direct, what);
+        if (typeof expected[era] === "string") {
+          assert.equal(direct.version, expected[era], what);
+          assert.equal(direct.session, era === "legacy", what);
+          assert.deepEqual(direct.heard.asked, ["What is your name?"], what);
+          assert.deepEqual(direct.heard.progress, [1, 2, 3], what);
+          const fellBack = direct.exchanges[0] === "POST server/discover 400 -32000";
+          assert.equal(fellBack, name === "SDK v2, auto" && era === "legacy", what);
+        } else assert.match(`${direct.failure} ${direct.exchanges}`, expected[era], what);
+      }
+    });
   }
+});
+
+async function subscribe(upstream: ModernUpstream, way: Way): Promise<unknown> {
+  const { client, connect, connection, exchanges } = recordedClient({ v2: PIN }, way);
+  let told = 0;
+  const twice = Promise.withResolvers<void>();
+  client.setNotificationHandler("notifications/tools/list_changed", () => {
+    if (++told === 2) twice.resolve();
+  });
+  await connect();
+  try {
+    // The server has no resources, so it honours half of what it is asked for.
+    const { honoredFilter, closed } = await client.listen({
+      toolsListChanged: true,
+      resourcesListChanged: true,
+    });
+    upstream.toolsChanged();
+    upstream.toolsChanged();
+    await within(10_000, twice.promise, "two notifications");
+    await upstream.endSubscriptions();
+    return { honoredFilter, told, closed: await within(10_000, closed, "the end"), exchanges };
+  } finally {
+    await close(connection);
+  }
+}
+
+Deno.test("a subscription is acknowledged, hears what changes, and ends as the upstream ends it (issue 6, TR-18)", async () => {
+  await using alone = serveModernOnly();
+  const direct = await subscribe(alone, { url: alone.url });
+  assert.deepEqual(direct, {
+    honoredFilter: { toolsListChanged: true },
+    told: 2,
+    closed: "graceful",
+    exchanges: ["POST server/discover 200", "POST subscriptions/listen 200"],
+  });
+  await using upstream = serveModernOnly();
+  await through(upstream, async (way) => assert.deepEqual(await subscribe(upstream, way), direct));
 });

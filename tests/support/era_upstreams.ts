@@ -74,10 +74,21 @@ function buildV1(): McpServerV1 {
   return server;
 }
 
+/** A server of 2026-07-28, and what it tells its subscribers. */
+export interface ModernUpstream extends EraUpstream {
+  readonly toolsChanged: () => void;
+  /** Ends all subscriptions as a server does that stops. */
+  readonly endSubscriptions: () => Promise<void>;
+}
+
 /** 2026-07-28 and nothing else, with `@modelcontextprotocol/server` 2.x. */
-export function serveModernOnly(): EraUpstream {
+export function serveModernOnly(): ModernUpstream {
   const handler = createMcpHandler(buildV2, { legacy: "reject" });
-  return serve((request) => handler.fetch(request), () => handler.close());
+  return {
+    ...serve((request) => handler.fetch(request), () => handler.close()),
+    toolsChanged: () => handler.notify.toolsChanged(),
+    endSubscriptions: () => handler.close(),
+  };
 }
 
 function buildV2(): McpServer {

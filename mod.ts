@@ -27,7 +27,7 @@ export type {
   CapabilityIdentity,
   CapabilityRequest,
   CapabilityRule,
-} from "./lib/gateway/capabilities.ts";
+} from "./lib/mcp/capability_settings.ts";
 export type { AdminCandidate, AdminRule, Mode } from "./lib/gateway/gateway.ts";
 export type { Text } from "./lib/gateway/options.ts";
 export { capabilityFilter } from "./policies/capability_filter.ts";

@@ -5,7 +5,7 @@ import type {
   CapabilityEntry,
   CapabilityFilter,
   CapabilityRule,
-} from "../lib/gateway/capabilities.ts";
+} from "../lib/mcp/capability_settings.ts";
 import {
   type CapabilityPolicy,
   type CompileContext,

@@ -1,6 +1,6 @@
 /** The options of `capabilityFilter()`: what may stand in them. */
 import { z } from "zod";
-import type { CapabilityRule } from "../lib/gateway/capabilities.ts";
+import type { CapabilityRule } from "../lib/mcp/capability_settings.ts";
 import { isPlainObject } from "../lib/gateway/definition.ts";
 import { choice, flag, list, option, text, typeName } from "../lib/gateway/options.ts";
 import { parseUriTemplate, UriTemplateError } from "../lib/mcp/uri_template.ts";

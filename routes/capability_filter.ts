@@ -1,5 +1,5 @@
 /** The filter phase of an MCP request: what is hidden is refused before anything else happens, and taken out of what comes back. */
-import type { CapabilityFilter, CapabilityRule } from "../lib/gateway/capabilities.ts";
+import type { CapabilityFilter, CapabilityRule } from "../lib/mcp/capability_settings.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import { type Allowance, NOTHING } from "../lib/mcp/capabilities.ts";

@@ -30,6 +30,7 @@ const LIB_RULES: Readonly<Record<string, readonly string[]>> = {
     "crypto",
     "observability",
     "login",
+    "mcp",
     "upstream",
   ],
   // The one file that ties them.

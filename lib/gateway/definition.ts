@@ -1,7 +1,7 @@
 /** What a builder returns: frozen data that knows how to be checked and compiled, and never shows its options. */
 import type { z } from "zod";
 import type { PublicUrlSetting } from "../http/public_url.ts";
-import type { CapabilityFilter } from "./capabilities.ts";
+import type { CapabilityFilter } from "../mcp/capability_settings.ts";
 import type { ConfigPath } from "./config_error.ts";
 import { EnvReference } from "./env.ts";
 import type { Connection, Mode, OAuthSettings, RateLimit, Route, UpstreamCredential } from "./gateway.ts";

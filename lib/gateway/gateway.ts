@@ -7,7 +7,7 @@ import type { OidcSettings } from "../login/oidc_settings.ts";
 import type { TrustedIssuer } from "../oauth/id_jag.ts";
 import type { Secret } from "../runtime/secret.ts";
 import type { ConnectionSettings } from "../upstream/connection_settings.ts";
-import type { CapabilityFilter } from "./capabilities.ts";
+import type { CapabilityFilter } from "../mcp/capability_settings.ts";
 
 /** `development` is `deno task dev` (`main.ts --dev`); everything else is `production`. */
 export type Mode = "development" | "production";

@@ -5,21 +5,8 @@ import {
   type AllowedLists,
   CAPABILITY_KINDS,
   type CapabilityKind,
-  type Projection,
 } from "./capabilities.ts";
-
-/** An entry of a list, and whom it is for. */
-export interface CuratedEntry {
-  readonly id: string;
-  readonly projection: Projection;
-  /** For everybody, whatever the roles. */
-  readonly public: boolean;
-  readonly roles: readonly string[];
-  readonly groups: readonly string[];
-}
-
-/** For each list the entries that are shown at most; `null`: whatever the upstream has. */
-export type CuratedLists = Readonly<Record<CapabilityKind, readonly CuratedEntry[] | null>>;
+import type { CapabilityEntry, CuratedLists } from "./capability_settings.ts";
 
 /** Claims of the user's latest login. */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -53,7 +40,7 @@ export class AllowanceBook {
   ): Allowance {
     const roles = valuesOf(claims, names.roleClaim);
     const groups = valuesOf(claims, names.groupClaim);
-    const allowed = (entry: CuratedEntry) =>
+    const allowed = (entry: CapabilityEntry) =>
       entry.public || entry.roles.some((role) => roles.has(role)) ||
       entry.groups.some((group) => groups.has(group));
     const chosen = CAPABILITY_KINDS.map((kind) =>
@@ -87,7 +74,7 @@ export function valuesOf(claims: Claims | null, name: string): ReadonlySet<strin
   return new Set(values.filter((value) => typeof value === "string" && value !== "") as string[]); // just looked at
 }
 
-function mapLists(lists: CuratedLists, allowed: (entry: CuratedEntry) => boolean): AllowedLists {
+function mapLists(lists: CuratedLists, allowed: (entry: CapabilityEntry) => boolean): AllowedLists {
   const entries = (kind: CapabilityKind): AllowedEntries => {
     const list = lists[kind];
     return list === null

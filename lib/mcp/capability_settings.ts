@@ -1,22 +1,21 @@
 /** `capabilityFilter`, compiled: what of an upstream is shown, and to whom. */
+import type { CapabilityKind, Projection } from "./capabilities.ts";
 
 /** What a route shows of each list that its upstream publishes; `null`: all of it. */
 export interface CapabilityFilter {
-  readonly lists: {
-    readonly tools: readonly CapabilityEntry[] | null;
-    readonly prompts: readonly CapabilityEntry[] | null;
-    readonly resources: readonly CapabilityEntry[] | null;
-    readonly resourceTemplates: readonly CapabilityEntry[] | null;
-  };
+  readonly lists: CuratedLists;
   readonly access: CapabilityAccess;
 }
+
+/** For each list the entries that are shown at most; `null`: whatever the upstream has. */
+export type CuratedLists = Readonly<Record<CapabilityKind, readonly CapabilityEntry[] | null>>;
 
 /** One tool, prompt, resource or resource template. */
 export interface CapabilityEntry {
   /** The name, the URI, or the URI template, exactly as the upstream writes it. */
   readonly id: string;
   /** Members that are shown otherwise than the upstream says; `null`: none. */
-  readonly projection: Readonly<Record<string, unknown>> | null;
+  readonly projection: Projection;
   /** For everybody. Without roles and groups in play, every entry is. */
   readonly public: boolean;
   readonly roles: readonly string[];

@@ -12,29 +12,36 @@ const CONNECTIONS = 16;
 export async function measureFilter(stage: GatewayStage): Promise<readonly Figure[]> {
   await using gateway = await stageGateway(stage, { filter: true });
   const ratios: number[] = [];
+  const byCpu: (number | null)[] = [];
   const absolute: number[] = [];
   for (let round = -1; round < stage.options.rounds; round++) {
     stage.progress(
       round < 0 ? "filter: warming up" : `filter: round ${round + 1} of ${stage.options.rounds}`,
     );
-    const perSecond = new Map<string, number>();
+    const samples = new Map<string, { readonly perSecond: number; readonly cpuUs: number | null }>();
     const routes = [ROUTES.list, ROUTES.filteredList];
     for (const route of round % 2 === 0 ? routes : routes.toReversed()) {
       const { accessToken: bearer } = await signIn(gateway.publicUrl, route);
       const request = { url: gateway.origin + route, bearer, body: LIST_BODY };
       if (round < 0) await assertFiltered(request, route === ROUTES.filteredList);
-      perSecond.set(
-        route,
-        (await load(stage, request, { connections: CONNECTIONS, seconds: stage.options.seconds })).perSecond,
-      );
+      const before = gateway.child.cpuMicroseconds();
+      const { seconds } = stage.options;
+      const { perSecond, requests } = await load(stage, request, { connections: CONNECTIONS, seconds });
+      const after = gateway.child.cpuMicroseconds();
+      samples.set(route, {
+        perSecond,
+        cpuUs: before === null || after === null ? null : (after - before) / requests,
+      });
     }
-    const filtered = perSecond.get(ROUTES.filteredList) ?? NaN;
-    if (round < 0) continue;
-    ratios.push(filtered / (perSecond.get(ROUTES.list) ?? NaN));
-    absolute.push(filtered);
+    const [plain, filtered] = routes.map((route) => samples.get(route));
+    if (round < 0 || plain === undefined || filtered === undefined) continue;
+    ratios.push(filtered.perSecond / plain.perSecond);
+    byCpu.push(plain.cpuUs === null || filtered.cpuUs === null ? null : plain.cpuUs / filtered.cpuUs);
+    absolute.push(filtered.perSecond);
   }
   return [
     ofRounds(TARGETS.filter, ratios),
+    ofRounds({ name: "the same by CPU time, 16 KB list", unit: "ratio", better: "higher" }, byCpu),
     ofRounds(
       { name: `filtered 16 KB list, req/s, c=${CONNECTIONS}`, unit: "/s", better: "higher" },
       absolute,

@@ -27,10 +27,10 @@ const UNCONCERNED: ReadonlySet<string> = new Set([
 const WITHOUT_LISTS: ReadonlySet<string> = new Set(["tasks/list", "tasks/cancel", "tasks/update"]);
 
 /** Members that decide; a reader that ignores case, as Go's `encoding/json` does, takes another spelling for the same member. */
-const MESSAGE_MEMBERS = ["jsonrpc", "id", "method", "params", "result", "error"];
-const PARAM_MEMBERS = ["name", "uri", "ref", "notifications"];
-const REFERENCE_MEMBERS = ["type", "name", "uri"];
-const SUBSCRIPTION_MEMBERS = ["resourceSubscriptions"];
+const MESSAGE_MEMBERS = foldedMembers(["jsonrpc", "id", "method", "params", "result", "error"]);
+const PARAM_MEMBERS = foldedMembers(["name", "uri", "ref", "notifications"]);
+const REFERENCE_MEMBERS = foldedMembers(["type", "name", "uri"]);
+const SUBSCRIPTION_MEMBERS = foldedMembers(["resourceSubscriptions"]);
 
 /** What has to be known and read for the messages of a request. */
 export interface Need {
@@ -132,9 +132,19 @@ function methodOf(message: unknown): string | null {
   return typeof method === "string" ? method : null;
 }
 
-function hasVariant(value: object, members: readonly string[]): boolean {
-  const folded = members.map(fold);
-  return Object.keys(value).some((key) => !members.includes(key) && folded.includes(fold(key)));
+/** Members by their folded names. */
+function foldedMembers(members: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(members.map((member) => [fold(member), member]));
+}
+
+function hasVariant(value: object, members: ReadonlyMap<string, string>): boolean {
+  for (const key of Object.keys(value)) {
+    // Most keys are what they should be, and are not folded.
+    if (members.get(key) === key) continue;
+    const member = members.get(fold(key));
+    if (member !== undefined && member !== key) return true;
+  }
+  return false;
 }
 
 /** Also joins the long s and the Kelvin sign with the letters that they are variants of. */

@@ -120,7 +120,7 @@ export class DemoAuthorizationServer {
     if (client === undefined) {
       throw new OAuthFault(
         "invalid_client",
-        "The demo does not know this client. It forgets all when it stops.",
+        "The demo does not know this client: it forgets all when it stops. Go back to where you came from and start again.",
       );
     }
     const redirectUri = params.get("redirect_uri") ?? "";

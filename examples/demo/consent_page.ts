@@ -81,7 +81,7 @@ function page(title: string, content: Html): Html {
       </head>
       <body>
         <p
-          class="demo"><b>Demo server</b> The accounts are made up, there are no passwords, and all is forgotten when it stops.</p>
+          class="demo"><b>Demo server.</b> The accounts are made up, there are no passwords, and all is forgotten when it stops.</p>
         <main>${content}</main>
       </body>
     </html>

@@ -1,5 +1,7 @@
 /** `deno task dev` as it is in the repository, with its own configuration and demo: both gates, from the first sign-in to a restart. */
 import assert from "node:assert/strict";
+// @ts-types="@modelcontextprotocol/sdk/types"
+import { UrlElicitationRequiredError } from "@modelcontextprotocol/sdk/types.js";
 import { freePort, isListening, TestChild } from "../support/child_process.ts";
 import { close, connectV1, connectV2 } from "../support/clients.ts";
 import { HeadlessOAuthProvider } from "../support/oauth_client_provider.ts";
@@ -9,6 +11,8 @@ const task = new URL("../../tasks/dev.ts", import.meta.url).href;
 interface Workshop {
   readonly dev: TestChild;
   readonly url: URL;
+  /** Ctrl-C, and `deno task dev` again. */
+  readonly restart: () => Promise<void>;
   /** Saves the configuration, changed: the gateway restarts. */
   readonly edit: (summary: string) => Promise<void>;
 }
@@ -26,16 +30,26 @@ async function withWorkshop(act: (workshop: Workshop) => Promise<void>): Promise
     DEMO_PORT: String(demoPort),
   };
   await Deno.writeTextFile(env.GATEWAY_CONFIG, config);
-  const dev = new TestChild({ args: ["run", "--no-prompt", "-A", task], env, cwd: folder });
-  try {
+  const start = async () => {
+    const child = new TestChild({ args: ["run", "--no-prompt", "-A", task], env, cwd: folder });
     await until(
       "both are up",
-      dev,
+      child,
       async () => await isListening(gatewayPort) && await isListening(demoPort),
     );
+    return child;
+  };
+  let dev = await start();
+  try {
     await act({
-      dev,
+      get dev() {
+        return dev;
+      },
       url: new URL(`http://127.0.0.1:${gatewayPort}/mcp/demo`),
+      async restart() {
+        await dev.stop({ timeoutMs: 10_000 });
+        dev = await start();
+      },
       async edit(summary) {
         await Deno.writeTextFile(
           env.GATEWAY_CONFIG,
@@ -84,7 +98,7 @@ async function whoAmI(
 }
 
 Deno.test("`deno task dev`: sign in, connect, approve at the demo, authorize, call; a restart of the gateway loses nothing (EL-06)", () =>
-  withWorkshop(async ({ dev, url, edit }) => {
+  withWorkshop(async ({ dev, url, edit, restart }) => {
     const first = new HeadlessOAuthProvider({ approval: { connect: true, account: "grace" } });
     const connection = await clients.v1(url, first);
     try {
@@ -113,6 +127,21 @@ Deno.test("`deno task dev`: sign in, connect, approve at the demo, authorize, ca
         port !== url.port && pathname === "/authorize"
       );
       assert.equal(asked.length, 2, "the page and its button, once");
+
+      // The next day: the gateway has kept everything, the demo nothing. The client's sign-in holds, the demo asks once more.
+      await restart();
+      let link = "";
+      await assert.rejects(whoAmI(connection), (error) => {
+        assert.ok(error instanceof UrlElicitationRequiredError, String(error));
+        link = error.elicitations[0]?.url ?? "";
+        return true;
+      });
+      const page = await first.browser.submit(await first.browser.get(link), { decision: "connect" });
+      assert.equal(page.url.pathname, "/authorize", page.html);
+      const end = await first.browser.submit(page, { account: "ada" });
+      assert.equal(end.url.pathname, "/account", end.html);
+      assert.deepEqual(await whoAmI(connection), { type: "text", text: "ada" });
+      assert.equal(first.authorizationUrls.length, 1);
     } finally {
       await close(connection);
     }

@@ -80,8 +80,7 @@ function page(title: string, content: Html): Html {
         <link rel="stylesheet" href="/style.css">
       </head>
       <body>
-        <p
-          class="demo"><b>Demo server.</b> The accounts are made up, there are no passwords, and all is forgotten when it stops.</p>
+        <header><b>Demo server.</b> The accounts are made up, there are no passwords, and all is forgotten when it stops.</header>
         <main>${content}</main>
       </body>
     </html>
@@ -102,7 +101,7 @@ body {
   margin: 0; min-height: 100dvh; background: var(--ground); color: var(--text);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere;
 }
-.demo { margin: 0; padding: .6rem 1rem; background: var(--accent); color: var(--on-accent); font-size: .9rem; text-align: center; }
+header { margin: 0; padding: .6rem 1rem; background: var(--accent); color: var(--on-accent); font-size: .9rem; text-align: center; }
 main {
   max-width: 34rem; margin: clamp(1rem, 6vh, 4rem) auto; padding: clamp(1.25rem, 4vw, 2rem);
   background: var(--surface); border: 1px solid var(--line); border-radius: 1rem;

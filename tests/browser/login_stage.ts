@@ -1,7 +1,7 @@
 /** What the login tests of a real browser play in: a provider or the local login, a gateway, an app's web site, and one profile. */
 import assert from "node:assert/strict";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { serveDemo } from "../../examples/demo/server.ts";
+import { type DemoServer, serveDemo } from "../../examples/demo/server.ts";
 import { freePort } from "../support/child_process.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway_process.ts";
 import { startIdentityProvider, type TestIdentityProvider } from "../support/identity_provider.ts";
@@ -47,6 +47,7 @@ export interface Scene {
     readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
   };
   readonly idp: TestIdentityProvider | null;
+  readonly demo: DemoServer;
   readonly app: ClientSite;
   readonly client: TestClient;
   readonly context: BrowserContext;
@@ -58,29 +59,30 @@ export interface Scene {
 /** Starts everything around one browser profile, and checks at the end that the browser had nothing to complain about. */
 export async function onStage(
   browser: Browser,
-  kind: "logto" | "local",
+  kind: "logto" | "local" | "two gates",
   act: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const port = freePort();
   const origin = `http://127.0.0.1:${port}`;
-  const idp = kind === "local" ? null : await startIdentityProvider({
+  const idp = kind !== "logto" ? null : await startIdentityProvider({
     redirectUris: [`${origin}/oauth/callback`],
     postLogoutRedirectUris: [`${origin}/`],
   });
-  const demo = serveDemo({ port: 0, open: true });
+  const demo = serveDemo({ port: 0, open: kind !== "two gates" });
+  const policies = kind === "two gates" ? '[tokenExchange({ id: "demo", displayName: "Demo" })]' : "[]";
   await using app = clientSite();
   try {
     const running = await startGateway({
       port,
       config: `
-        import { defineGateway, mcpDevOAuth, mcpLogtoOAuth, mcpProxy } from "@sallyport/gateway";
+        import { defineGateway, mcpDevOAuth, mcpLogtoOAuth, mcpProxy, tokenExchange } from "@sallyport/gateway";
         export default defineGateway({
           oauth: ${
         idp === null
           ? 'mcpDevOAuth({ users: ["alice", "bob"] })'
           : `mcpLogtoOAuth({ logtoEndpoint: "${idp.origin}", clientId: "${idp.clientId}", clientSecret: "${idp.clientSecret}" })`
       },
-          routes: [mcpProxy("/mcp/demo", { operationId: "demo", summary: "Demo server", upstream: "${demo.url}" })],
+          routes: [mcpProxy("/mcp/demo", { operationId: "demo", summary: "Demo server", upstream: "${demo.url}", policies: ${policies} })],
         });`,
     });
     const gateway = {
@@ -95,7 +97,7 @@ export async function onStage(
       });
       const page = await context.newPage();
       const complaints = collectComplaints(page, idp?.origin);
-      await act({ gateway, idp, app, client, context, page, complaints });
+      await act({ gateway, idp, demo, app, client, context, page, complaints });
       assert.deepEqual(complaints, []);
     } finally {
       await context.close();

@@ -10,6 +10,7 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 import { freePort } from "../support/child_process.ts";
 import { serveHarness } from "../support/raw_http.ts";
+import { until } from "../support/until.ts";
 import { connected, type SceneUser, type UpstreamScene, upstreamScene } from "../support/upstream_scene.ts";
 import type { UpstreamCall } from "../support/upstream_server.ts";
 
@@ -91,14 +92,6 @@ async function asked({ client }: Session): Promise<{ readonly id: string; readon
     return true;
   });
   return found;
-}
-
-async function until(what: string, reached: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    if (reached()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`Never: ${what}`);
 }
 
 async function onStage(

@@ -1,6 +1,7 @@
 /** `deno task dev` as a person uses it: edits while it runs, mistakes among them, and an end without orphans. */
 import assert from "node:assert/strict";
 import { freePort, isListening, TestChild } from "../support/child_process.ts";
+import { until } from "../support/until.ts";
 
 interface Workshop {
   readonly folder: string;
@@ -68,19 +69,14 @@ async function servedName({ gatewayPort }: Workshop): Promise<string> {
   }
 }
 
-async function until(what: string, dev: TestChild, reached: () => Promise<boolean>): Promise<void> {
-  const giveUp = Date.now() + 20_000;
-  while (!await reached()) {
-    if (Date.now() > giveUp) throw new Error(`Never: ${what}\n${dev.lines.join("\n")}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+/** What the task has printed, for a wait that is in vain. */
+const printed = (dev: TestChild) => ({ explain: () => dev.lines.join("\n") });
 
 async function assertNothingLeft(workshop: Workshop, dev: TestChild): Promise<void> {
   await until(
     "both ports free",
-    dev,
     async () => !await isListening(workshop.gatewayPort) && !await isListening(workshop.demoPort),
+    printed(dev),
   );
 }
 
@@ -89,22 +85,30 @@ Deno.test("`deno task dev` serves every edit, outlives the broken ones, and ends
     await save(workshop, configuration(workshop, "First"));
     const dev = startDev(workshop);
     try {
-      await until("the first value", dev, async () => await servedName(workshop) === "First");
+      await until("the first value", async () => await servedName(workshop) === "First", printed(dev));
       assert.ok(await isListening(workshop.demoPort));
 
       await save(workshop, configuration(workshop, "Second"));
-      await until("the edit", dev, async () => await servedName(workshop) === "Second");
+      await until("the edit", async () => await servedName(workshop) === "Second", printed(dev));
 
       await save(workshop, "export default {{ not typescript");
-      await until("the syntax error took it down", dev, async () => await servedName(workshop) === "");
+      await until(
+        "the syntax error took it down",
+        async () => await servedName(workshop) === "",
+        printed(dev),
+      );
       await save(workshop, configuration(workshop, "Third"));
-      await until("recovery from a syntax error", dev, async () => await servedName(workshop) === "Third");
+      await until(
+        "recovery from a syntax error",
+        async () => await servedName(workshop) === "Third",
+        printed(dev),
+      );
 
       const fault = configuration(workshop, "Fault").replace(`"/mcp/demo"`, `"mcp demo"`);
       await save(workshop, fault);
       await dev.waitForLine((line) => line.includes("routes[0]") || undefined);
       await save(workshop, configuration(workshop, "Fourth"));
-      await until("recovery from a fault", dev, async () => await servedName(workshop) === "Fourth");
+      await until("recovery from a fault", async () => await servedName(workshop) === "Fourth", printed(dev));
     } finally {
       const status = await dev.stop({ timeoutMs: 10_000 });
       assert.equal(status.code, 0);
@@ -117,10 +121,10 @@ Deno.test("`deno task dev` shows a type error of the configuration and keeps ser
     await save(workshop, configuration(workshop, "First"));
     const dev = startDev(workshop);
     try {
-      await until("the first value", dev, async () => await servedName(workshop) === "First");
+      await until("the first value", async () => await servedName(workshop) === "First", printed(dev));
       const right = configuration(workshop, "Second");
       await save(workshop, `${right}\nexport const port: number = "nine thousand";`);
-      await until("the edit", dev, async () => await servedName(workshop) === "Second");
+      await until("the edit", async () => await servedName(workshop) === "Second", printed(dev));
       await dev.waitForLine((line) => line.includes("TS2322") || undefined);
       assert.equal(await servedName(workshop), "Second");
       await save(workshop, right);
@@ -136,7 +140,7 @@ for (const signal of ["SIGINT", "SIGHUP"] as const) {
     withWorkshop(async (workshop) => {
       await save(workshop, "export default {{ not typescript");
       const dev = startDev(workshop);
-      await until("the demo", dev, () => isListening(workshop.demoPort));
+      await until("the demo", () => isListening(workshop.demoPort), printed(dev));
       await dev.waitForLine((line) => line.includes("gateway.config.ts") || undefined);
       const status = await dev.stop({ signal, timeoutMs: 10_000 });
       assert.equal(status.code, 0);

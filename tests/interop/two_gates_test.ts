@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 // @ts-types="@modelcontextprotocol/sdk/types"
 import { UrlElicitationRequiredError } from "@modelcontextprotocol/sdk/types.js";
 import { freePort, isListening, TestChild } from "../support/child_process.ts";
+import { until } from "../support/until.ts";
 import { close, connectV1, connectV2 } from "../support/clients.ts";
 import { HeadlessOAuthProvider } from "../support/oauth_client_provider.ts";
 
@@ -34,8 +35,8 @@ async function withWorkshop(act: (workshop: Workshop) => Promise<void>): Promise
     const child = new TestChild({ args: ["run", "--no-prompt", "-A", task], env, cwd: folder });
     await until(
       "both are up",
-      child,
       async () => await isListening(gatewayPort) && await isListening(demoPort),
+      printed(child),
     );
     return child;
   };
@@ -55,7 +56,11 @@ async function withWorkshop(act: (workshop: Workshop) => Promise<void>): Promise
           env.GATEWAY_CONFIG,
           config.replace('summary: "Demo"', `summary: "${summary}"`),
         );
-        await until("the edit is served", dev, async () => await servedName(gatewayPort) === summary);
+        await until(
+          "the edit is served",
+          async () => await servedName(gatewayPort) === summary,
+          printed(dev),
+        );
       },
     });
   } finally {
@@ -74,13 +79,8 @@ async function servedName(port: number): Promise<string> {
   }
 }
 
-async function until(what: string, dev: TestChild, reached: () => Promise<boolean>): Promise<void> {
-  const giveUp = Date.now() + 30_000;
-  while (!await reached()) {
-    if (Date.now() > giveUp) throw new Error(`Never: ${what}\n${dev.lines.join("\n")}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
+/** What the task has printed, for a wait that is in vain. */
+const printed = (dev: TestChild) => ({ explain: () => dev.lines.join("\n") });
 
 /** Clients whose person presses Connect, approves at the demo as `account`, and presses Authorize. */
 const clients = {

@@ -44,16 +44,16 @@ export function upstreamConnections(
       signingKey: () => signingKey(services),
       knownClients: new KnownClients(services.clock),
     };
+    const discovery = new Discovery(settings, {
+      fetch,
+      clock: services.clock,
+      allowLoopback: gateway.outbound.allowLoopback,
+      allowPrivateNetwork,
+    });
+    const parts = { settings, discovery, tokenEndpoint };
     found.set(settings.id, {
-      settings,
-      discovery: new Discovery(settings, {
-        fetch,
-        clock: services.clock,
-        allowLoopback: gateway.outbound.allowLoopback,
-        allowPrivateNetwork,
-      }),
-      tokenEndpoint,
-      connections: new Connections(services, settings, tokenEndpoint),
+      ...parts,
+      connections: new Connections(services, parts),
       idJag: settings.idJag === null
         ? null
         // The operator wrote both token URLs.

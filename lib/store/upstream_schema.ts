@@ -8,7 +8,7 @@
  * | `["connection_claim", owner, connectionId]`  |   | 5 minutes: who may write the connection, until it is written    |
  * | `["connect", sha256(state)]`                | S | `stateTtlSeconds`; taken at the upstream's callback             |
  * | `["pending_connect", sha256(pendingId)]`    |   | 15 minutes; until somebody has connected by it                 |
- * | `["refresh_pause", owner, connectionId]`    |   | five minutes after the pause                                   |
+ * | `["refresh_pause", owner, connectionId]`    |   | a day after the pause                                          |
  * | `["lease", name]`                           |   | seconds                                                        |
  * | `["signing_key", "current"]`                | S | ten years                                                      |
  */

@@ -5,6 +5,7 @@
 import type { Services } from "../services.ts";
 import type { Entry } from "../store/store.ts";
 import type { ConnectionRecord, ConnectRecord } from "../store/upstream_schema.ts";
+import type { ConnectParts } from "./connect.ts";
 import { ConnectionRecords } from "./connection_records.ts";
 import { MAX_SCOPES } from "./challenge.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
@@ -28,13 +29,14 @@ export class Connections {
   readonly #refreshTime: RefreshTime;
   readonly #refreshes: Refreshes;
 
-  constructor(services: ConnectionServices, settings: ConnectionSettings, tokenEndpoint: TokenEndpointParts) {
+  constructor(services: ConnectionServices, parts: ConnectParts) {
+    const { settings, tokenEndpoint } = parts;
     this.#services = services;
     this.#settings = settings;
     this.#tokenEndpoint = tokenEndpoint;
     this.#records = new ConnectionRecords(services, settings.id);
     this.#refreshTime = new RefreshTime(settings.id, services.random);
-    this.#refreshes = new Refreshes({ services, settings, tokenEndpoint, records: this.#records });
+    this.#refreshes = new Refreshes({ ...parts, services, records: this.#records });
   }
 
   /** The owner's credential, refreshed if it is about to expire. @throws {UpstreamError} `unavailable` if it has expired and cannot be refreshed now */

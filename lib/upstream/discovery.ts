@@ -46,10 +46,10 @@ export class Discovery {
     this.#clock = options.clock;
   }
 
-  /** What is known, or found now. @throws {UpstreamError} `unavailable` or `refused` */
-  async get(): Promise<Discovered> {
+  /** What was found at most `maxAgeMs` milliseconds ago, or is found now. @throws {UpstreamError} `unavailable` or `refused` */
+  async get(maxAgeMs: number = FRESH_MS): Promise<Discovered> {
     const known = this.#known;
-    if (known !== null && this.#clock.now() - known.readAt < FRESH_MS) return known.value;
+    if (known !== null && this.#clock.now() - known.readAt < maxAgeMs) return known.value;
     this.#running ??= this.#discover().finally(() => {
       this.#running = null;
     });

@@ -5,19 +5,13 @@
 import { type Lease, takeLease } from "../store/lease.ts";
 import type { Services } from "../services.ts";
 import type { Entry } from "../store/store.ts";
-import { type ConnectionRecord, refreshPauses } from "../store/upstream_schema.ts";
+import { type ConnectionRecord, refreshPauses, type UpstreamServer } from "../store/upstream_schema.ts";
+import type { ConnectParts } from "./connect.ts";
 import type { ConnectionRecords } from "./connection_records.ts";
-import type { ConnectionSettings } from "./connection_settings.ts";
 import { type Credential, credentialOf, STALE } from "./credential.ts";
 import { currentClient } from "./registration.ts";
 import { askAsClient, isRegistered } from "./registration_check.ts";
-import {
-  refreshTokens,
-  revokeToken,
-  type TokenEndpointParts,
-  TokenRefusedError,
-  type UpstreamTokens,
-} from "./token_endpoint.ts";
+import { refreshTokens, revokeToken, TokenRefusedError, type UpstreamTokens } from "./token_endpoint.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
 /** How long a connection is kept from its last use, in milliseconds. */
@@ -31,17 +25,18 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
 /** A server may ask for more with `Retry-After`, up to this: a mistake of its must not lock users out for long. */
 const LONGEST_RETRY_AFTER_MS = 15 * 60_000;
-/** How long a pause is remembered after its end, so that the next one is longer. */
-const PAUSE_MEMORY_MS = 5 * 60_000;
+/** How long a failure is remembered: the next pause is longer, and before the next attempt we look whether the server has moved. */
+const PAUSE_MEMORY_MS = 86_400_000;
+/** How old our knowledge of the server may be then, and how long looking may take. */
+const LOOK_AGAIN_MS = 60_000;
+const LONGEST_LOOK_MS = 3_000;
 const MAX_REMEMBERED_PAUSES = 20_000;
 
 type RefreshServices = Pick<Services, "store" | "clock" | "random" | "events">;
 
 /** What refreshing is done with. */
-export interface RefreshParts {
+export interface RefreshParts extends ConnectParts {
   readonly services: RefreshServices;
-  readonly settings: ConnectionSettings;
-  readonly tokenEndpoint: TokenEndpointParts;
   readonly records: ConnectionRecords;
 }
 
@@ -115,7 +110,9 @@ export class Refreshes {
     failures: number,
   ): Promise<Credential> {
     try {
-      return await this.#exchange(entry, lease);
+      const server = failures === 0 ? entry.value.server : await this.#serverNow(entry.value, lease);
+      if (server === null) return await this.#end(entry, "upstream_issuer_changed");
+      return await this.#exchange(entry, server, lease);
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       const { store, clock, random, events } = this.#parts.services;
@@ -139,7 +136,29 @@ export class Refreshes {
     }
   }
 
-  async #exchange(entry: Entry<ConnectionRecord>, lease: Lease): Promise<Credential> {
+  /**
+   * The server as its metadata describes it by now, if that can be had soon; else as it was. `null`: the upstream names another issuer, to which
+   * nothing of the old may be sent. A client that was registered by hand stays with its issuer: that is the operator's to mend.
+   */
+  async #serverNow({ server, resource }: ConnectionRecord, lease: Lease): Promise<UpstreamServer | null> {
+    const { discovery, settings } = this.#parts;
+    const late = Promise.withResolvers<null>();
+    const timer = setTimeout(() => late.resolve(null), LONGEST_LOOK_MS);
+    const looking = discovery.get(LOOK_AGAIN_MS).catch(() => null);
+    const found = await Promise.race([looking, late.promise]);
+    clearTimeout(timer);
+    if (!await lease.extend(LEASE_MS)) throw new UpstreamError("unavailable", "refresh_lease_lost");
+    // An upstream in trouble may have no metadata for a while, and then seems to be its own issuer.
+    if (found === null || found.resource === null || found.resource !== resource) return server;
+    if (found.server.issuer === server.issuer) return found.server;
+    return settings.clientRegistration.mode === "manual" ? server : null;
+  }
+
+  async #exchange(
+    entry: Entry<ConnectionRecord>,
+    server: UpstreamServer,
+    lease: Lease,
+  ): Promise<Credential> {
     const { services, settings, tokenEndpoint, records } = this.#parts;
     const { value } = entry;
     const { refreshToken } = value;
@@ -151,13 +170,13 @@ export class Refreshes {
       tokens = await askAsClient(
         services,
         tokenEndpoint,
-        { settings, server: value.server, client },
+        { settings, server, client },
         async () => {
           // Asking more than once may take longer than one lease.
           if (asked++ > 0 && !await lease.extend(LEASE_MS)) {
             throw new UpstreamError("unavailable", "refresh_lease_lost");
           }
-          return await refreshTokens(tokenEndpoint, { ...value, client, refreshToken });
+          return await refreshTokens(tokenEndpoint, { ...value, server, client, refreshToken });
         },
       );
     } catch (error) {
@@ -167,6 +186,7 @@ export class Refreshes {
     const now = services.clock.now();
     const next: ConnectionRecord = {
       ...value,
+      server,
       accessToken: tokens.accessToken,
       // A server that sends no new refresh token means the old one to be kept (RFC 6749 §6).
       refreshToken: tokens.refreshToken ?? refreshToken,
@@ -185,7 +205,7 @@ export class Refreshes {
 
   /** The server's word: the grant is over, or it has forgotten us. Everything else may pass. */
   async #refused(entry: Entry<ConnectionRecord>, error: TokenRefusedError): Promise<Credential> {
-    const { services, settings, records } = this.#parts;
+    const { settings } = this.#parts;
     const { value } = entry;
     // A client that nobody can forget is the operator's to mend, or the server cannot read our document; connecting anew would not help.
     const ending = isRegistered(settings, value.client)
@@ -194,11 +214,20 @@ export class Refreshes {
     if (!ending.includes(error.code)) {
       throw new UpstreamError("unavailable", "refresh_refused", { cause: error });
     }
-    await records.change(entry, { ...value, dead: true });
+    return await this.#end(
+      entry,
+      error.code === "invalid_client" ? "upstream_forgot_client" : "upstream_ended_grant",
+    );
+  }
+
+  /** From now on the user has to consent again. */
+  async #end(entry: Entry<ConnectionRecord>, reasonCode: string): Promise<Credential> {
+    const { services, settings, records } = this.#parts;
+    await records.change(entry, { ...entry.value, dead: true });
     services.events.emit("warn", "mcp_auth_upstream_connection_lost", {
       upstreamServerId: settings.id,
       subjectId: entry.id[0],
-      reasonCode: error.code === "invalid_client" ? "upstream_forgot_client" : "upstream_ended_grant",
+      reasonCode,
     });
     return STALE;
   }

@@ -245,7 +245,8 @@ function fit(answer: oauth.TokenEndpointResponse, asked: readonly string[] | nul
     accessToken,
     refreshToken: refreshToken ?? null,
     scope: granted === null || asked === null ? granted : granted.filter((each) => asked.includes(each)),
-    expiresIn: expiresIn === undefined ? null : Math.min(expiresIn, MAX_LIFETIME_SECONDS),
+    // Servers are seen that say 0 for a token that does not expire; one that was dead on arrival would be refused soon enough.
+    expiresIn: expiresIn === undefined || expiresIn === 0 ? null : Math.min(expiresIn, MAX_LIFETIME_SECONDS),
   };
 }
 

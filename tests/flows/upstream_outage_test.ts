@@ -52,6 +52,20 @@ Deno.test("success without a new refresh token keeps the old one, which works ag
   assert.equal(await storedRefreshToken(scene), before);
 });
 
+Deno.test("a token that is said to live for no time at all is used until the upstream refuses it (F24)", async () => {
+  await using scene = await upstreamScene({ script: { tokenSeconds: 0 } });
+  const { upstream, gateway } = scene;
+  const alice = await connected(scene);
+  const [entry] = await Array.fromAsync(gateway.services.store.list(connections));
+  assert.equal(entry?.value.accessTokenExpiresAt, null);
+  // The test's server takes its own word seriously: the refusal leads to one refresh, and not to a loop.
+  assert.equal((await call(scene, alice)).status, 502);
+  assert.equal(refreshes(scene), 1);
+  upstream.script.tokenSeconds = 60;
+  assert.equal(textOf(await call(scene, alice)), "account");
+  assert.equal(refreshes(scene), 2);
+});
+
 Deno.test("Retry-After is kept to, by every process, and told to the client; without it pauses grow (F24)", async () => {
   await using scene = await upstreamScene({ script: { tokenSeconds: 60 } });
   await using second = await scene.another();

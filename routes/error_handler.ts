@@ -61,7 +61,12 @@ function bodyFault(error: unknown): BodyFault | null {
   // What was not read to its end must not be taken for the next request.
   const headers = { Connection: "close" };
   if (error instanceof BodyTooLargeError) {
-    return { says: "The request body is too large.", status: 413, reason: "body_too_large", headers };
+    return {
+      says: "The request body is too large. Send less at once.",
+      status: 413,
+      reason: "body_too_large",
+      headers,
+    };
   }
   if (error instanceof BodyTimeoutError) {
     const says = "The request body did not come in time. Try again.";
@@ -76,7 +81,12 @@ function bodyFault(error: unknown): BodyFault | null {
     };
   }
   return error instanceof RecordTooLargeError
-    ? { says: "The request is too large.", status: 413, reason: "record_too_large", headers: {} }
+    ? {
+      says: "The request is too large. Send less at once.",
+      status: 413,
+      reason: "record_too_large",
+      headers: {},
+    }
     : null;
 }
 

@@ -77,11 +77,11 @@ async function admit(endpoint: Endpoint, request: Request, context: RequestConte
     case "DELETE":
       return await relay(endpoint, admitted, NO_BODY);
     default:
-      throw new JsonRpcError(JSON_RPC_CODES.invalidRequest, `Method ${request.method} is not allowed.`, {
-        status: 405,
-        reason: "method_not_allowed",
-        headers: { Allow: METHODS },
-      });
+      throw new JsonRpcError(
+        JSON_RPC_CODES.invalidRequest,
+        `Method ${request.method} is not allowed. Send POST, GET or DELETE.`,
+        { status: 405, reason: "method_not_allowed", headers: { Allow: METHODS } },
+      );
   }
 }
 
@@ -205,11 +205,15 @@ function addSession(
   if (given === null || isModern(message)) return;
   const upstreamId = openSessionId(endpoint.deployment.services.keyRing, given, verdict);
   if (upstreamId === null) {
-    throw new JsonRpcError(JSON_RPC_CODES.sessionNotFound, "Session not found.", {
-      status: 404,
-      reason: "session_of_another_or_unknown",
-      id: message?.id ?? null,
-    });
+    throw new JsonRpcError(
+      JSON_RPC_CODES.sessionNotFound,
+      "Session not found. Start a new one with initialize.",
+      {
+        status: 404,
+        reason: "session_of_another_or_unknown",
+        id: message?.id ?? null,
+      },
+    );
   }
   headers["mcp-session-id"] = upstreamId;
   // Without a session nothing says whose events they are: the upstream would replay a stranger's (TR-27).
@@ -218,7 +222,11 @@ function addSession(
 }
 
 function originRefused(): JsonRpcError {
-  return refused(403, "origin_not_allowed", "Pages of this origin may not call this server.");
+  return refused(
+    403,
+    "origin_not_allowed",
+    "Pages of this origin may not call this server. Its operator can list the origin in corsOrigins.",
+  );
 }
 
 function refused(status: number, reason: string, message: string): JsonRpcError {

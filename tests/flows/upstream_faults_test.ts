@@ -186,7 +186,7 @@ Deno.test("idleMs cuts an answer whose upstream falls silent: streams and JSON, 
       async ({ call, eventually }) => {
         for (let again = 1; again <= 3; again++) {
           const startedAt = performance.now();
-          const response = await call();
+          const response = await call({ signal: AbortSignal.timeout(5000) });
           assert.equal(response.status, 200, what);
           await assert.rejects(within(3000, response.text(), what), what);
           assert.ok(performance.now() - startedAt >= 300, what);

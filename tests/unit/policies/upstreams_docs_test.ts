@@ -37,7 +37,7 @@ Deno.test("docs/upstreams.md: every route in it compiles", async () => {
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
-  assert.equal(routes, 11);
+  assert.equal(routes, 12);
 });
 
 Deno.test("docs/upstreams.md: every message in it is in the sources", async () => {

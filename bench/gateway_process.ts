@@ -36,11 +36,16 @@ export interface GatewayStart {
 /** The routes of the configuration below; a route's path on the gateway and its path at the stub. */
 export const ROUTES = {
   call: "/mcp/call",
+  /** As `call`, with the user's own connection to the upstream in place of a key for everybody. */
+  connected: "/mcp/connected",
   list: "/mcp/list",
   filteredList: "/mcp/filtered-list",
   stream: "/mcp/stream",
   ticks: "/mcp/ticks",
 } as const;
+
+/** The connection of the route `connected`. */
+export const CONNECTION = "bench";
 
 /** A fresh key ring with one key. */
 export function newKeyRing(): string {
@@ -66,6 +71,7 @@ export async function startGateway(
       "--allow-all",
       "--config",
       fileURLToPath(new URL("deno.json", home)),
+      ...await productionFlags(home),
       ...(how.runtimeArgs ?? []),
       bench.gateway,
       "--dev",
@@ -92,6 +98,12 @@ export async function startGateway(
   };
 }
 
+/** What `deno task start` tells V8: figures are of the gateway as it is deployed. */
+async function productionFlags(home: URL): Promise<readonly string[]> {
+  const settings = await Deno.readTextFile(new URL("deno.json", home));
+  return /"deno run [^"]*?(--v8-flags=\S+)[^"]* main\.ts"/.exec(settings)?.slice(1) ?? [];
+}
+
 async function answers(url: string): Promise<boolean> {
   try {
     const response = await fetch(url);
@@ -102,6 +114,9 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
+const CONNECTED = `tokenExchange({ id: "${CONNECTION}", displayName: "Bench", ` +
+  'clientRegistration: { mode: "manual", clientId: "bench", tokenEndpointAuthMethod: "none" } })';
+
 /** The limits are lifted because all load comes from one address and one user. */
 function configuration(mod: string, { upstream, bearer, filter = false }: GatewayStart): string {
   const shown = JSON.stringify(TOOL_NAMES.filter((_, index) => index % 2 === 0));
@@ -111,6 +126,7 @@ function configuration(mod: string, { upstream, bearer, filter = false }: Gatewa
     `upstream: "${upstream}${target}", policies: [${policies}] }),`;
   const routes = [
     route(ROUTES.call, "/call", credential),
+    route(ROUTES.connected, "/connected", CONNECTED),
     route(ROUTES.list, "/list", credential),
     route(ROUTES.stream, "/stream", credential),
     route(ROUTES.ticks, "/ticks", credential),
@@ -119,7 +135,7 @@ function configuration(mod: string, { upstream, bearer, filter = false }: Gatewa
       : []),
   ];
   return `import {
-  ${filter ? "capabilityFilter, " : ""}defineGateway, mcpDevOAuth, mcpProxy, upstreamApiKey,
+  ${filter ? "capabilityFilter, " : ""}defineGateway, mcpDevOAuth, mcpProxy, tokenExchange, upstreamApiKey,
 } from ${JSON.stringify(mod)};
 
 export default defineGateway({

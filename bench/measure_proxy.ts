@@ -1,19 +1,23 @@
 /** Requests per second, CPU per request and latency of the full path, against the bare pass-through and nginx. */
-import { ROUTES, type RunningGateway } from "./gateway_process.ts";
+import { CONNECTION, ROUTES, type RunningGateway } from "./gateway_process.ts";
 import { type Figure, TARGETS } from "./figures.ts";
 import { load } from "./generator.ts";
 import { startNginx } from "./nginx.ts";
 import { CALL_BODY, randomBearer } from "./requests.ts";
-import { signIn } from "./sign_in.ts";
+import { Browser, register, signIn } from "./sign_in.ts";
 import { missing, ofRounds, type Stage, stageGateway, startPassThrough, type Target } from "./stage.ts";
 
 const CONCURRENCIES = [64, 16, 1] as const;
 /** Until V8 has compiled what is hot, a request costs up to half as much again. */
 const WARM_UP_ROUNDS = 3;
 
+type Name = "full path" | "user's connection" | "pass-through" | "nginx";
+
 interface Contender extends Target {
-  readonly name: "full path" | "pass-through" | "nginx";
+  readonly name: Name;
   readonly path: string;
+  /** What it is sent, fresh for every round: access tokens live for 15 minutes, which are less than a long run. */
+  readonly bearer: () => Promise<string>;
 }
 
 interface Sample {
@@ -24,17 +28,15 @@ interface Sample {
 
 /** Runs the rounds; without a gateway or nginx their rows say so. */
 export async function measureProxy(stage: Stage): Promise<readonly Figure[]> {
-  const gateway = stage.gateway === null ? null : await stageGateway({ ...stage, gateway: stage.gateway });
-  const contenders = await startContenders(stage, gateway);
+  const contenders = await startContenders(stage);
   const samples = new Map<string, Sample[]>();
   for (let round = -WARM_UP_ROUNDS; round < stage.options.rounds; round++) {
     stage.progress(round < 0 ? "proxy: warming up" : `proxy: round ${round + 1} of ${stage.options.rounds}`);
-    // A fresh token per round: 15 minutes are less than a long run. All contenders are sent the same one.
-    const bearer = gateway === null
-      ? randomBearer(46)
-      : (await signIn(gateway.publicUrl, ROUTES.call)).accessToken;
+    const bearers = new Map<Contender, string>();
+    for (const contender of contenders) bearers.set(contender, await contender.bearer());
     for (const connections of round < 0 ? [64] : CONCURRENCIES) {
       for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
+        const bearer = bearers.get(contender) ?? "";
         const sample = await burst(stage, contender, { bearer, connections });
         if (round < 0) continue;
         const key = keyOf(contender.name, connections);
@@ -46,14 +48,29 @@ export async function measureProxy(stage: Stage): Promise<readonly Figure[]> {
   return figures(samples);
 }
 
-async function startContenders(stage: Stage, gateway: RunningGateway | null): Promise<readonly Contender[]> {
+async function startContenders(stage: Stage): Promise<readonly Contender[]> {
   const { nginx } = stage;
+  // As long as an access token.
+  const bearer = () => Promise.resolve(randomBearer(46));
   return [
-    ...(gateway === null ? [] : [{ name: "full path", path: ROUTES.call, ...gateway } as const]),
-    { name: "pass-through", path: "/call", ...await startPassThrough(stage) },
+    ...(stage.gateway === null ? [] : await startGateway({ ...stage, gateway: stage.gateway })),
+    { name: "pass-through", path: "/call", bearer, ...await startPassThrough(stage) },
     ...(nginx === null
       ? []
-      : [{ name: "nginx", path: "/call", ...await startNginx({ ...stage, nginx }, stage) } as const]),
+      : [{ name: "nginx", path: "/call", bearer, ...await startNginx({ ...stage, nginx }, stage) } as const]),
+  ];
+}
+
+/** One process with two routes: with a key for everybody, and with the user's own connection to the upstream. */
+async function startGateway(stage: Stage & { readonly gateway: string }): Promise<readonly Contender[]> {
+  const gateway: RunningGateway = await stageGateway(stage);
+  const browser = new Browser(gateway.publicUrl);
+  await browser.authorize(await register(gateway.publicUrl), ROUTES.connected);
+  await browser.connect(CONNECTION);
+  const tokenFor = (route: string) => async () => (await signIn(gateway.publicUrl, route)).accessToken;
+  return [
+    { name: "full path", path: ROUTES.call, bearer: tokenFor(ROUTES.call), ...gateway },
+    { name: "user's connection", path: ROUTES.connected, bearer: tokenFor(ROUTES.connected), ...gateway },
   ];
 }
 
@@ -76,31 +93,40 @@ async function burst(
   };
 }
 
-function keyOf(name: Contender["name"], connections: number): string {
+function keyOf(name: Name, connections: number): string {
   return `${name} ${connections}`;
 }
 
 /** Ratios and differences are taken within a round and then their median, so that a slow minute hits both sides. */
 function figures(samples: ReadonlyMap<string, readonly Sample[]>): readonly Figure[] {
-  const of = (name: Contender["name"], connections: number) => samples.get(keyOf(name, connections)) ?? [];
-  const pairs = (connections: number) =>
-    of("full path", connections).flatMap((full, round) => {
-      const bare = of("pass-through", connections)[round];
-      return bare === undefined ? [] : [{ full, bare }];
-    });
-  const against = (target: Omit<Figure, "measured">, values: readonly (number | null)[]) =>
+  const of = (name: Name, connections: number) => samples.get(keyOf(name, connections)) ?? [];
+  const against = (name: Name) => {
+    const rounds = (connections: number, figure: (full: Sample, bare: Sample) => number | null) =>
+      of(name, connections).flatMap((full, round) => {
+        const bare = of("pass-through", connections)[round];
+        return bare === undefined ? [] : [figure(full, bare)];
+      });
+    return {
+      ratio: (connections: number) => rounds(connections, (full, bare) => full.perSecond / bare.perSecond),
+      cpu: rounds(64, (full, bare) => difference(full.cpuUs, bare.cpuUs)),
+      p50: rounds(1, (full, bare) => full.p50Us - bare.p50Us),
+      byCpu: rounds(64, (full, bare) => ratioOf(bare.cpuUs, full.cpuUs)),
+    };
+  };
+  const figure = (target: Omit<Figure, "measured">, values: readonly (number | null)[]) =>
     values.length === 0 ? missing(target, "no main.ts") : ofRounds(target, values);
-  const ratio = (connections: number) =>
-    pairs(connections).map(({ full, bare }) => full.perSecond / bare.perSecond);
+  const [full, connected] = [against("full path"), against("user's connection")];
   return [
-    against(TARGETS.ratio64, ratio(64)),
-    against(TARGETS.ratio16, ratio(16)),
-    against(TARGETS.cpu64, pairs(64).map(({ full, bare }) => difference(full.cpuUs, bare.cpuUs))),
-    against(TARGETS.p50c1, pairs(1).map(({ full, bare }) => full.p50Us - bare.p50Us)),
-    ...(pairs(64).length === 0
-      ? []
-      : [ofRounds(BY_CPU, pairs(64).map(({ full, bare }) => ratioOf(bare.cpuUs, full.cpuUs)))]),
-    ...(["full path", "pass-through", "nginx"] as const).flatMap((name) =>
+    figure(TARGETS.ratio64, full.ratio(64)),
+    figure(TARGETS.ratio16, full.ratio(16)),
+    figure(TARGETS.cpu64, full.cpu),
+    figure(TARGETS.p50c1, full.p50),
+    figure(BY_CPU, full.byCpu),
+    figure(TARGETS.connected64, connected.ratio(64)),
+    figure(TARGETS.connected16, connected.ratio(16)),
+    figure(TARGETS.connectedCpu64, connected.cpu),
+    figure(TARGETS.connectedP50c1, connected.p50),
+    ...(["full path", "user's connection", "pass-through", "nginx"] as const).flatMap((name) =>
       references(name, (c) => of(name, c))
     ),
   ];

@@ -98,7 +98,7 @@ export class Browser {
       const html = await response.text();
       const location = response.headers.get("location");
       if (location === null) {
-        next = approval(html, next.url, response.status);
+        next = filledIn(html, next.url, response.status, "approve");
         continue;
       }
       const target = new URL(location, next.url);
@@ -112,6 +112,22 @@ export class Browser {
     }
     throw new Error(
       `authorization took more than ${MOST_STEPS} steps, the last at ${new URL(next.url).pathname}`,
+    );
+  }
+
+  /** Connects the user of the session to the upstream; authorize before. */
+  async connect(connection: string): Promise<void> {
+    let next: Page = { url: `${this.#origin}/auth/connections/${connection}/connect`, form: null };
+    for (let step = 0; step < MOST_STEPS; step++) {
+      const response = await this.#open(next);
+      const html = await response.text();
+      const location = response.headers.get("location");
+      if (location !== null) next = { url: new URL(location, next.url).href, form: null };
+      else if (new URL(next.url).pathname === "/account") return;
+      else next = filledIn(html, next.url, response.status, "connect");
+    }
+    throw new Error(
+      `connecting took more than ${MOST_STEPS} steps, the last at ${new URL(next.url).pathname}`,
     );
   }
 
@@ -144,11 +160,11 @@ interface Page {
   readonly form: URLSearchParams | null;
 }
 
-/** The consent form of a page, filled in and ready to be sent. */
-function approval(html: string, url: string, status: number): Page {
+/** The form of a page with this decision, filled in and ready to be sent. */
+function filledIn(html: string, url: string, status: number, decision: "approve" | "connect"): Page {
   for (const [, attributes = "", inner = ""] of html.matchAll(/<form\b([^>]*)>([\s\S]*?)<\/form>/g)) {
-    if (!/value="?approve\b/.test(inner)) continue;
-    const form = new URLSearchParams({ decision: "approve" });
+    if (!new RegExp(`value="?${decision}\\b`).test(inner)) continue;
+    const form = new URLSearchParams({ decision });
     for (const [input] of inner.matchAll(/<input\b[^>]*>/g)) {
       const key = attribute(input, "name");
       if (key !== null && attribute(input, "type") === "hidden") {
@@ -158,7 +174,7 @@ function approval(html: string, url: string, status: number): Page {
     return { url: new URL(attribute(attributes, "action") ?? "", url).href, form };
   }
   throw new Error(
-    `${new URL(url).pathname} answered ${status} without a form to approve:\n${html.slice(0, 600)}`,
+    `${new URL(url).pathname} answered ${status} without a form to ${decision}:\n${html.slice(0, 600)}`,
   );
 }
 

@@ -58,9 +58,20 @@ export class RouteCredential {
     this.#fixed = { kind: "headers", headers: ownHeadersOf(route), token: null };
   }
 
-  /** What is known without waiting: the credential of a route that has one for everybody. */
-  get fixed(): CredentialOutcome | null {
-    return this.#upstream === null ? this.#fixed : null;
+  /** What is known without waiting: a credential for everybody, or one of this user that was just used. `null`: {@linkcode resolve} it. */
+  peek({ userId }: Verdict): CredentialOutcome | null {
+    const upstream = this.#upstream;
+    if (upstream === null) return this.#fixed;
+    const owner = ownerOf(upstream.settings, userId);
+    const token = upstream.idJag === null
+      ? upstream.connections.peek(owner)
+      : upstream.idJag.known(owner, null);
+    return token === null ? null : this.#withToken(token);
+  }
+
+  #withToken(token: string): CredentialOutcome {
+    const headers = { ...this.#fixed.headers, authorization: `Bearer ${token}` };
+    return { kind: "headers", headers, token };
   }
 
   /** The caller's credential. @throws {JsonRpcError} 502 if it has expired and cannot be renewed just now. */
@@ -135,14 +146,7 @@ export class RouteCredential {
         cause: error,
       });
     }
-    if (credential.kind === "ready") {
-      const { accessToken: token } = credential;
-      return {
-        kind: "headers",
-        headers: { ...this.#fixed.headers, authorization: `Bearer ${token}` },
-        token,
-      };
-    }
+    if (credential.kind === "ready") return this.#withToken(credential.accessToken);
     const scope = credential.kind === "stale" ? credential.missingScope : null;
     const state: ConnectState = upstream.settings.authMode === "shared-oauth"
       ? "admin_connect_required"

@@ -131,7 +131,7 @@ async function relay(
   const filter = capabilities === null ? null : await capabilities.admit({ ...admitted, message, body });
   if (filter instanceof Response) return filter;
   const caller: Caller = { verdict, context, id: message?.id ?? null };
-  const credential = endpoint.credential.fixed ?? await endpoint.credential.resolve(caller);
+  const credential = endpoint.credential.peek(verdict) ?? await endpoint.credential.resolve(caller);
   if (credential.kind === "act") {
     return userMustAct(endpoint, admitted, { required: credential.required, message, body });
   }

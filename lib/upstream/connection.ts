@@ -39,6 +39,16 @@ export class Connections {
     this.#refreshes = new Refreshes({ ...parts, services, records: this.#records });
   }
 
+  /** The owner's access token, if it is known to be good without asking anybody. `null`: ask {@linkcode get}. */
+  peek(owner: string): string | null {
+    const { revocations, clock } = this.#services;
+    const value = revocations.isFresh() ? this.#records.peek(owner)?.value : undefined;
+    if (value === undefined || value.dead || this.#refreshTime.hasCome(owner, value, clock.now())) {
+      return null;
+    }
+    return value.accessToken;
+  }
+
   /** The owner's credential, refreshed if it is about to expire. @throws {UpstreamError} `unavailable` if it has expired and cannot be refreshed now */
   async get(owner: string): Promise<Credential> {
     await this.#services.revocations.refresh();

@@ -35,11 +35,19 @@ export class ConnectionRecords {
     });
   }
 
+  /** The owner's row as this process has read it within the last five seconds; `undefined` if it has not. */
+  peek(owner: string): Entry<ConnectionRecord> | undefined {
+    const cached = this.#cache.get(owner);
+    if (cached === undefined) return undefined;
+    const age = this.#services.clock.now() - cached.readAt;
+    return age >= 0 && age < CACHE_MS ? cached.entry : undefined;
+  }
+
   /** The owner's row as it is, or as it was at most five seconds ago in the eyes of this process. */
   async cached(owner: string): Promise<Entry<ConnectionRecord> | null> {
+    const known = this.peek(owner);
+    if (known !== undefined) return known;
     const now = this.#services.clock.now();
-    const cached = this.#cache.get(owner);
-    if (cached !== undefined && now - cached.readAt < CACHE_MS && now >= cached.readAt) return cached.entry;
     const changes = this.#changes;
     const entry = await this.current(owner);
     if (entry === null) this.#cache.delete(owner);

@@ -185,6 +185,10 @@ Deno.test("another user with the session's id gets 404 for everything, and the o
   const alice = (await obtainTokens(gateway, client, { user: "alice" })).access_token;
   const bob = (await obtainTokens(gateway, client, { user: "bob" })).access_token;
   const wire = network(gateway.origin);
+  // A stream that opens where none may would not end.
+  const unread = {
+    fetch: (path: string | URL, init?: RequestInit) => fetch(new URL(path, gateway.origin), init),
+  };
   const opened = await callMcp(wire, "/alpha", alice, { message: initialize });
   const session = { "mcp-session-id": opened.headers.get("mcp-session-id") ?? "" };
   const aborted = new AbortController();
@@ -207,10 +211,12 @@ Deno.test("another user with the session's id gets 404 for everything, and the o
     { message: initialize },
   ];
   for (const attempt of attempts) {
-    const answer = await callMcp(wire, "/alpha", bob, {
+    const asked = callMcp(unread, "/alpha", bob, {
       ...attempt,
       headers: { ...attempt?.headers, ...session },
     });
+    const answer = await within(5000, asked, "an answer");
+    await answer.body?.cancel();
     assert.equal(answer.status, 404, JSON.stringify(attempt));
     stream.send(`data: after ${JSON.stringify(attempt)}\n\n`);
     const event: ReadableStreamReadResult<string> = await within(5000, reader.read(), "the next event");

@@ -4,6 +4,7 @@ import type { Route } from "../lib/gateway/gateway.ts";
 import type { Upstream } from "../lib/mcp/forward.ts";
 import type { ElicitationCompletions } from "../lib/mcp/elicitation_completions.ts";
 import type { StreamRegistry } from "../lib/mcp/stream_registry.ts";
+import type { UpstreamEra } from "../lib/mcp/upstream_era.ts";
 import type { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { RouteCapabilities } from "./capability_filter.ts";
 import { challenge, checkBearer, type Refused } from "./bearer.ts";
@@ -25,6 +26,7 @@ export interface Endpoint {
   readonly route: Route;
   readonly upstream: Upstream;
   readonly credential: RouteCredential;
+  readonly era: UpstreamEra;
   /** `null`: the route has no `rateLimit`. */
   readonly rateCheck: RateCheck | null;
   /** `null`: everything that the upstream offers. */

@@ -12,6 +12,7 @@ import {
   parseMessage,
 } from "../lib/mcp/json_rpc.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
+import { UpstreamEra } from "../lib/mcp/upstream_era.ts";
 import { routeCapabilities } from "./capability_filter.ts";
 import { type Caller, type CredentialOutcome, RouteCredential } from "./credential.ts";
 import type { Deployment, RequestContext } from "./context.ts";
@@ -37,6 +38,7 @@ export function mcpEndpoint(
     route,
     upstream,
     credential: new RouteCredential(deployment, route),
+    era: new UpstreamEra(),
     rateCheck: rateCheckOf(route, deployment.services.clock),
     capabilities: routeCapabilities(deployment, parts.deadlines, route),
   };
@@ -159,6 +161,7 @@ async function relay(
       if (next !== null) answer = await send(endpoint, admitted, sending, { credential: next, message });
     }
     invocation.upstreamAnswered(answer.status);
+    if (message !== null) endpoint.era.hear(message, answer.status);
     return await handOver(endpoint, admitted, { answer, message, invocation, filter });
   } catch (error) {
     invocation.failed(error);

@@ -9,7 +9,7 @@ import { JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_r
 import { carriesOwnInput, openState, withoutOwnInput } from "../lib/mcp/request_state.ts";
 import { sessionElicitsUrls } from "../lib/mcp/session_id.ts";
 import { connectionAnnouncement, ownerOf } from "../lib/upstream/connection_settings.ts";
-import type { Deployment, RequestContext } from "./context.ts";
+import type { RequestContext } from "./context.ts";
 import type { Endpoint } from "./mcp_exchange.ts";
 
 /** The request at hand, as far as the answer depends on it. */
@@ -24,7 +24,7 @@ interface Asked {
  * @throws {JsonRpcError} -32602 for a `requestState` of ours that is not this request's.
  */
 export function userMustAct(
-  { deployment, parts }: Pick<Endpoint, "deployment" | "parts">,
+  endpoint: Pick<Endpoint, "deployment" | "parts" | "era">,
   asked: Asked,
   about: {
     readonly required: ConnectRequired;
@@ -32,6 +32,7 @@ export function userMustAct(
     readonly body: string | null;
   },
 ): Response {
+  const { deployment, parts } = endpoint;
   const { required, message, body } = about;
   // Which no answer of an upstream can carry: whoever acts on a link can tell whose it is (corpus B13 209).
   const headers = {
@@ -45,7 +46,7 @@ export function userMustAct(
       ? new Response(null, { status: 405, headers: { ...headers, Allow: "POST" } })
       : new Response(null, { status: 202, headers });
   }
-  const audience = audienceOf(deployment, asked, body);
+  const audience = audienceOf(endpoint, asked, body);
   if (openState(message, audience) === "foreign") throw stateRefused(message);
   const answer = connectRequiredAnswer(required, message, audience);
   const sessionId = asked.request.headers.get("mcp-session-id");
@@ -62,12 +63,12 @@ export function userMustAct(
 
 /** The body as it goes upstream: without our own input. @throws {JsonRpcError} -32602 for a state that is not this request's. */
 export function ownBody(
-  { deployment }: { readonly deployment: Deployment },
+  endpoint: Pick<Endpoint, "deployment" | "era">,
   asked: Asked,
   { body, message }: { readonly body: string | null; readonly message: McpMessage | null },
 ): string | null {
   if (body === null || message === null || !carriesOwnInput(message)) return body;
-  const audience = audienceOf(deployment, asked, body);
+  const audience = audienceOf(endpoint, asked, body);
   const state = openState(message, audience);
   if (state === "foreign" || (state !== "none" && state.expired)) throw stateRefused(message);
   return withoutOwnInput(message, audience);
@@ -81,11 +82,16 @@ function stateRefused({ id }: McpMessage): JsonRpcError {
   );
 }
 
-function audienceOf({ services }: Deployment, { request, verdict }: Asked, body: string): ConnectAudience {
-  const { keyRing, clock } = services;
+function audienceOf(
+  { deployment, era }: Pick<Endpoint, "deployment" | "era">,
+  { request, verdict }: Asked,
+  body: string,
+): ConnectAudience {
+  const { keyRing, clock } = deployment.services;
   return {
     holder: verdict,
     sessionElicitsUrls: sessionElicitsUrls(request.headers.get("mcp-session-id")),
+    upstreamIsLegacy: era.isLegacy,
     body,
     keyRing,
     clock,

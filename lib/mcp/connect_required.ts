@@ -42,6 +42,8 @@ export interface ConnectAnswer {
 export interface ConnectAudience extends StateAudience {
   /** Whether the client of a legacy session declared `elicitation.url`; `null` if that is not known. */
   readonly sessionElicitsUrls: boolean | null;
+  /** Whether the upstream is known to speak older revisions only. */
+  readonly upstreamIsLegacy: boolean;
 }
 
 /** The answer to a message that cannot go upstream until the user has acted. A `requestState` of ours has to be looked at before. */
@@ -73,7 +75,9 @@ export function connectRequiredAnswer(
     const challenge = modern.elicitsUrls ? null : required.challenge;
     return result(message, { resultType: "complete", ...toolError(text, challenge) });
   }
-  if (message.method === "server/discover") return result(message, discoverResult(required));
+  if (message.method === "server/discover") {
+    return audience.upstreamIsLegacy ? undiscoverable(message) : result(message, discoverResult(required));
+  }
   return error(message, { code: JSON_RPC_CODES.connectRequired, text, data: connectData(required) });
 }
 
@@ -168,6 +172,12 @@ function promptOf({ state, displayName }: ConnectRequired): string {
 
 function messageOf(required: ConnectRequired): string {
   return `${promptOf(required)} Open ${required.url} in your browser, then try again.`;
+}
+
+/** As an older server answers: a client of both eras goes on with `initialize`, and gets the link there. */
+function undiscoverable({ id }: McpMessage): ConnectAnswer {
+  const refusal = { code: JSON_RPC_CODES.methodNotFound, message: "Method not found" };
+  return { status: 404, body: { jsonrpc: "2.0", id, error: refusal } };
 }
 
 function unsupported(message: McpMessage, requested: string): ConnectAnswer {

@@ -16,8 +16,8 @@ import { noUpstreamCuts, type UpstreamCuts, UpstreamLife } from "./upstream_life
 export interface KillOptions {
   readonly kills: number;
   readonly users: number;
-  /** Milliseconds after which a gateway is killed at the latest. */
-  readonly longestLifeMs: number;
+  /** How many requests a gateway gets at the most before it is killed: a busy machine changes no odds. */
+  readonly longestLife: number;
 }
 
 /** What came of it. */
@@ -56,7 +56,7 @@ export async function killAmidUpstreamOAuth(options: KillOptions): Promise<KillF
         const known = client;
         const living = Promise.all(lives.map((life) => life.live(ask, known, () => alive)));
         // In the end everybody finds out what became of their credential, and goes on.
-        const death = isLast ? pause(3_000) : fatalMoment(upstream, options);
+        const death = isLast ? pause(3_000) : fatalMoment(upstream, ask, options);
         const aimed = await Promise.race([living, death]);
         if (aimed === true) counted.aimed++;
         alive = false;
@@ -83,21 +83,23 @@ export async function killAmidUpstreamOAuth(options: KillOptions): Promise<KillF
   }
 }
 
-/** Half of the gateways die at any time; half when the upstream is asked for tokens or has just answered: the moments that matter. */
-function fatalMoment(upstream: OidcUpstream, { longestLifeMs }: KillOptions): Promise<boolean> {
+/** Half of the gateways die at any request; half when the upstream is asked for tokens or has just answered: the moments that matter. */
+function fatalMoment(upstream: OidcUpstream, ask: Counting, { longestLife }: KillOptions): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), longestLifeMs * (0.2 + 0.8 * Math.random()));
+  const soon = (aimed: boolean) => void setTimeout(() => resolve(aimed), Math.random() * 6);
+  let left = Math.ceil(longestLife * (0.1 + 0.9 * Math.random()));
+  ask.onRequest = () => --left === 0 && soon(false);
   if (Math.random() < 0.5) {
     const stage = Math.random() < 0.3 ? "asked" : "answered";
     let skip = Math.floor(Math.random() * 10);
     upstream.onToken = (reached) => {
       if (reached !== stage || skip-- > 0) return;
       upstream.onToken = null;
-      setTimeout(() => resolve(true), Math.random() * 6);
+      soon(true);
     };
   }
   return promise.finally(() => {
-    clearTimeout(timer);
+    ask.onRequest = null;
     upstream.onToken = null;
   });
 }
@@ -120,16 +122,23 @@ async function inspect(
   }
 }
 
-function askable({ origin }: GatewayProcess): Askable & Disposable {
+interface Counting extends Askable, Disposable {
+  onRequest: (() => void) | null;
+}
+
+function askable({ origin }: GatewayProcess): Counting {
   const client = Deno.createHttpClient({ poolMaxIdlePerHost: 64 });
-  const ask: Askable["fetch"] = (url, init) =>
-    fetch(new URL(url, origin), { ...init, client, redirect: "manual" });
-  return {
+  const self: Counting = {
     origin,
-    fetch: ask,
+    onRequest: null,
+    fetch(url, init) {
+      self.onRequest?.();
+      return fetch(new URL(url, origin), { ...init, client, redirect: "manual" });
+    },
     browser: () => new HeadlessBrowser(),
     [Symbol.dispose]: () => client.close(),
   };
+  return self;
 }
 
 function pause(ms: number): Promise<boolean> {

@@ -18,6 +18,8 @@ export interface SceneOptions {
   readonly accessTokenTtlSeconds?: number;
   /** Default: the single development user. */
   readonly users?: readonly string[];
+  /** A policy of the demo's route, as the configuration writes it. Default: none. */
+  readonly demoPolicy?: string;
 }
 
 /** Starts all parts, plays `act`, and stops them; the gateway must end in time, and must not have logged a token. */
@@ -52,14 +54,17 @@ function configuration(
 ): string {
   const users = options.users === undefined ? "" : `users: ${JSON.stringify(options.users)},`;
   return `
-    import { defineGateway, mcpDevOAuth, mcpProxy } from "@sallyport/gateway";
+    import { defineGateway, mcpDevOAuth, mcpProxy, rateLimit } from "@sallyport/gateway";
+    export const builders = { rateLimit };
     export default defineGateway({
       oauth: mcpDevOAuth({ ${users} gateway: { accessTokenTtlSeconds: ${
     options.accessTokenTtlSeconds ?? 900
   } } }),
       routes: [
         mcpProxy("/mcp/everything", { operationId: "everything", upstream: "${upstream.url}" }),
-        mcpProxy("/mcp/demo", { operationId: "demo", summary: "Demo", upstream: "${demo.url}" }),
+        mcpProxy("/mcp/demo", { operationId: "demo", summary: "Demo", upstream: "${demo.url}", policies: [${
+    options.demoPolicy ?? ""
+  }] }),
       ],
     });`;
 }

@@ -46,9 +46,9 @@ export function checkAuthorizationResponse(
   connect: ConnectRecord,
   state: string,
 ): URLSearchParams {
-  // RFC 6749 §3.1: which of two would count is nobody's guess.
-  if (new Set(params.keys()).size !== params.size) {
-    throw new UpstreamError("forged", "authorization_response_repeats");
+  // RFC 6749 §3.1: which of two would count is nobody's guess. And an empty `iss` names another server than ours.
+  if (new Set(params.keys()).size !== params.size || params.get("iss") === "") {
+    throw new UpstreamError("forged", "authorization_response_malformed");
   }
   try {
     return oauth.validateAuthResponse(serverOf(connect.server), clientOf(connect.client), params, state);

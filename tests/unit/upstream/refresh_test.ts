@@ -1,0 +1,104 @@
+/** Refreshing: one at a time, kept before it is used, ended by the server's word alone, and not asked again at once after a failure. */
+import assert from "node:assert/strict";
+import { takeLease } from "../../../lib/store/lease.ts";
+import { type ConnectionRecord, connections } from "../../../lib/store/upstream_schema.ts";
+import { ConnectionRecords } from "../../../lib/upstream/connection_records.ts";
+import { Refreshes } from "../../../lib/upstream/refresh.ts";
+import { testServices } from "../../support/services.ts";
+import { CLIENT, connectParts, network, server, settings, UPSTREAM } from "./stage.ts";
+
+async function stage(answer: () => Response | Promise<Response>) {
+  const services = await testServices();
+  const now = services.clock.now();
+  const record: ConnectionRecord = {
+    server: server(),
+    client: CLIENT,
+    resource: UPSTREAM,
+    accessToken: "old",
+    refreshToken: "refresh",
+    scope: ["a"],
+    obtainedAt: now,
+    accessTokenExpiresAt: now + 60_000,
+    missingScope: null,
+    dead: false,
+    connectedAt: now,
+    expiresAt: now + 1e10,
+  };
+  await services.store.write().set(connections, ["alice", "acme"], record).commit();
+  const net = network(answer);
+  const own = settings({
+    clientRegistration: {
+      mode: "manual",
+      clientId: "client",
+      clientSecret: null,
+      tokenEndpointAuthMethod: "none",
+    },
+  });
+  const process = () =>
+    new Refreshes({
+      ...connectParts(net, services.clock, own),
+      services,
+      records: new ConnectionRecords(services, "acme"),
+    });
+  const stored = async () => (await services.store.get(connections, "alice", "acme"))?.value;
+  const asked = () => net.urls().filter((url) => url.endsWith("/token")).length;
+  return { services, record, asked, process, stored, [Symbol.dispose]: () => services[Symbol.dispose]() };
+}
+
+const fresh = () => Response.json({ access_token: "new", token_type: "Bearer", expires_in: 300 });
+
+Deno.test("two processes and twenty callers each make one refresh, and all get its token, which is stored (UP-18)", async () => {
+  using s = await stage(fresh);
+  const processes = [s.process(), s.process()];
+  const all = await Promise.all(
+    processes.flatMap((each) => Array.from({ length: 20 }, () => each.once("alice", s.record))),
+  );
+  assert.ok(all.every((credential) => credential.kind === "ready" && credential.accessToken === "new"));
+  assert.equal(s.asked(), 1);
+  const stored = await s.stored();
+  assert.deepEqual([stored?.accessToken, stored?.refreshToken, stored?.scope], ["new", "refresh", ["a"]]);
+});
+
+Deno.test("tokens are stored before anybody uses them: who gets one finds it in the store (UP-18)", async () => {
+  using s = await stage(fresh);
+  const credential = await s.process().once("alice", s.record);
+  assert.deepEqual(credential, { kind: "ready", accessToken: (await s.stored())?.accessToken });
+});
+
+Deno.test("a lease that a dead process left holds up for its time and no longer (UP-18)", async () => {
+  using s = await stage(fresh);
+  assert.ok(await takeLease(s.services, "refresh:alice:acme", 5_000));
+  const waiting = s.process().once("alice", s.record);
+  await new Promise((resolve) => setTimeout(resolve, 120));
+  assert.equal(s.asked(), 0);
+  s.services.clock.advance({ seconds: 6 });
+  assert.equal((await waiting).kind, "ready");
+});
+
+Deno.test("`invalid_grant` ends the credential; an outage does not, and is not asked about again at once (UP-18)", async () => {
+  {
+    using s = await stage(() => Response.json({ error: "invalid_grant" }, { status: 400 }));
+    assert.deepEqual(await s.process().once("alice", s.record), { kind: "stale", missingScope: null });
+    assert.equal((await s.stored())?.dead, true);
+  }
+  using s = await stage(() => new Response(null, { status: 503 }));
+  const [one, other] = [s.process(), s.process()];
+  for (const each of [one, one, other]) {
+    await assert.rejects(each.once("alice", s.record), { name: "UpstreamError", kind: "unavailable" });
+  }
+  assert.equal(s.asked(), 1);
+  assert.deepEqual((await s.stored())?.dead, false);
+  s.services.clock.advance({ seconds: 60 });
+  await assert.rejects(other.once("alice", s.record), { kind: "unavailable" });
+  assert.equal(s.asked(), 2);
+});
+
+Deno.test("a refresh for a connection that was ended, or renewed by somebody else, asks nobody (UP-18)", async () => {
+  using s = await stage(fresh);
+  await s.services.store.write().set(connections, ["alice", "acme"], { ...s.record, accessToken: "other" })
+    .commit();
+  assert.deepEqual(await s.process().once("alice", s.record), { kind: "ready", accessToken: "other" });
+  await s.services.store.write().delete(connections, "alice", "acme").commit();
+  assert.deepEqual(await s.process().once("alice", s.record), { kind: "absent" });
+  assert.equal(s.asked(), 0);
+});

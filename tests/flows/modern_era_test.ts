@@ -6,17 +6,7 @@ import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts"
 import { modernMessage } from "../support/modern_message.ts";
 import { network, serveHarness } from "../support/raw_http.ts";
 import { type WatchedGateway, watchedGateway, type WatchedOptions } from "../security/watched_gateway.ts";
-
-interface Route {
-  readonly gateway: WatchedGateway;
-  readonly call: (options: Parameters<typeof callMcp>[3]) => Promise<Response>;
-}
-
-async function withRoute(options: WatchedOptions, test: (route: Route) => Promise<void>): Promise<void> {
-  await using gateway = await watchedGateway(options);
-  const { access_token } = await obtainTokens(gateway, await registerClient(gateway));
-  await test({ gateway, call: (request) => callMcp(gateway, "/alpha", access_token, request) });
-}
+import { type WatchedRoute, withRoute } from "../security/watched_route.ts";
 
 async function errorOf(answer: Response): Promise<readonly [status: number, code: unknown, id: unknown]> {
   const { error, id } = await answer.json();
@@ -60,7 +50,7 @@ Deno.test("what the body claims about the caller decides nothing (B13 201)", asy
   });
 });
 
-async function subjects(gateway: WatchedGateway, call: Route["call"]): Promise<unknown[]> {
+async function subjects(gateway: WatchedGateway, call: WatchedRoute["call"]): Promise<unknown[]> {
   await call(modernMessage("tools/call", { name: "echo" }));
   return gateway.events.filter(({ event }) => event === "mcp_capability_invoked")
     .map(({ subjectId }) => subjectId);

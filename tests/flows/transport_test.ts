@@ -2,18 +2,8 @@
 import assert from "node:assert/strict";
 import { mcpProxy } from "../../mod.ts";
 import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
-import { type WatchedGateway, watchedGateway, type WatchedOptions } from "../security/watched_gateway.ts";
-
-interface Route {
-  readonly gateway: WatchedGateway;
-  readonly call: (options: Parameters<typeof callMcp>[3]) => Promise<Response>;
-}
-
-async function withRoute(options: WatchedOptions, test: (route: Route) => Promise<void>): Promise<void> {
-  await using gateway = await watchedGateway(options);
-  const { access_token } = await obtainTokens(gateway, await registerClient(gateway));
-  await test({ gateway, call: (request) => callMcp(gateway, "/alpha", access_token, request) });
-}
+import { watchedGateway } from "../security/watched_gateway.ts";
+import { withRoute } from "../security/watched_route.ts";
 
 Deno.test("a body is one JSON-RPC message in JSON and UTF-8, of a bounded size (TR-01)", async () => {
   await withRoute({ config: () => ({ limits: { bodyBytes: 10_000 } }) }, async ({ gateway, call }) => {

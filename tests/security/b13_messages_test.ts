@@ -1,23 +1,11 @@
 /** Attack corpus B13: messages that two readers could see differently, batches, ids, sessions and links that are not what they seem. */
 import assert from "node:assert/strict";
 import { freePort } from "../support/child_process.ts";
-import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
+import { callMcp } from "../support/oauth_flow.ts";
 import { network, serveHarness } from "../support/raw_http.ts";
 import { call, connected, signedIn, type UpstreamScene, upstreamScene } from "../support/upstream_scene.ts";
 import type { UpstreamCall } from "../support/upstream_server.ts";
-import { type WatchedGateway, watchedGateway, type WatchedOptions } from "./watched_gateway.ts";
-
-interface Route {
-  readonly gateway: WatchedGateway;
-  readonly token: string;
-  readonly call: (options: Parameters<typeof callMcp>[3]) => Promise<Response>;
-}
-
-async function withRoute(options: WatchedOptions, test: (route: Route) => Promise<void>): Promise<void> {
-  await using gateway = await watchedGateway(options);
-  const { access_token: token } = await obtainTokens(gateway, await registerClient(gateway));
-  await test({ gateway, token, call: (request) => callMcp(gateway, "/alpha", token, request) });
-}
+import { withRoute } from "./watched_route.ts";
 
 const BATCH_VERSION = { "mcp-protocol-version": "2025-03-26" };
 const ping = { jsonrpc: "2.0", id: 1, method: "ping" };

@@ -181,6 +181,12 @@ Deno.test("sources import packages that deno.json names, and Node's modules, alo
   assert.deepEqual([...new Set(packages)].filter((to) => !allowed(to)), []);
 });
 
+Deno.test("the demo stands for somebody else's server: it imports nothing of ours", async () => {
+  const graph = await graphOf("examples/demo/server.ts");
+  assert.ok(graph.length > 5, "the check looks at nothing");
+  assert.deepEqual(graph.filter(({ from, to }) => from.startsWith("examples/") && isSource(to)), []);
+});
+
 Deno.test("Node's network modules are used where addresses are pinned and names resolved, and nowhere else", async () => {
   const graph = await wholeGraph();
   const users = graph.filter(({ to }) => /^node:(?:https?|http2|net|tls|dgram|dns)\b/.test(to)).map((

@@ -33,6 +33,7 @@ export type EventName =
   | "mcp_auth_upstream_connection_established"
   | "mcp_auth_upstream_connection_refused"
   | "mcp_auth_upstream_connection_lost"
+  | "mcp_auth_upstream_token_refreshed"
   | "mcp_auth_upstream_refresh_failed"
   | "mcp_auth_upstream_registered"
   | "mcp_auth_upstream_registration_lost"

@@ -195,7 +195,14 @@ export class Refreshes {
       accessTokenExpiresAt: tokens.expiresIn === null ? null : now + tokens.expiresIn * 1000,
       expiresAt: now + CONNECTION_TTL_MS,
     };
-    if (await records.change(entry, next)) return credentialOf(next);
+    if (await records.change(entry, next)) {
+      const [subjectId] = entry.id;
+      services.events.emit("info", "mcp_auth_upstream_token_refreshed", {
+        upstreamServerId: settings.id,
+        subjectId,
+      });
+      return credentialOf(next);
+    }
     // The user disconnected or connected anew meanwhile: what is stored now counts, and not these tokens.
     const current = await records.current(entry.id[0]);
     if (current !== null) return this.#adopt(current);

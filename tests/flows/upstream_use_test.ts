@@ -25,6 +25,8 @@ Deno.test("a token is renewed before it expires, once for twenty calls, and each
   }
   // Only the probe of the discovery came without a good token.
   assert.deepEqual(upstream.refused, [null]);
+  const told = scene.gateway.events.filter(({ event }) => event === "mcp_auth_upstream_token_refreshed");
+  assert.equal(told.length, 3);
   const used = refreshes(upstream).map(({ params }) => params.get("refresh_token"));
   assert.equal(new Set(used).size, used.length);
   for (const { params } of refreshes(upstream)) assert.equal(params.get("resource"), upstream.url);
@@ -211,7 +213,8 @@ Deno.test("a disconnect during a refresh wins: the new tokens are not stored", a
   upstream.script.token = async () => {
     arrived.resolve();
     await go.promise;
-    return Response.json({ access_token: "late", token_type: "Bearer", expires_in: 60 });
+    const tokens = { access_token: "late", refresh_token: "late-refresh", token_type: "Bearer" };
+    return Response.json({ ...tokens, expires_in: 60 });
   };
   scene.clock.advance({ seconds: 70 });
   const calling = call(scene, alice);
@@ -221,5 +224,7 @@ Deno.test("a disconnect during a refresh wins: the new tokens are not stored", a
   go.resolve();
   assert.equal((await calling).body.error?.data?.state, "authenticating");
   assert.ok(!upstream.refused.includes("Bearer late"));
+  // They are given back; what was revoked at the disconnect was the token of before.
+  assert.equal(upstream.at("/revoke").at(-1)?.params.get("token"), "late-refresh");
   assert.equal((await call(scene, alice)).body.error?.data?.state, "authenticating");
 });

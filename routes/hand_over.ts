@@ -85,7 +85,7 @@ async function watchStream(
   const source = endpoint.route.timeouts.idleMs === 0
     ? null
     : watched(endpoint, admitted, upstreamBody, () => idle = true);
-  const standing = admitted.request.method === "GET" ? standingStream(endpoint, admitted) : null;
+  const standing = isStanding(admitted, message) ? standingStream(endpoint, admitted) : null;
   const first = standing?.first ?? null;
   const stream = filter?.stream(source?.body ?? upstreamBody) ?? source ??
     (first === null ? endable(upstreamBody) : relay(upstreamBody));
@@ -120,8 +120,13 @@ async function watchStream(
   return body;
 }
 
+/** A session's own stream, or a subscription: open for as long as the client likes, while an answer ends with its result. */
+function isStanding({ request }: Admitted, message: McpMessage | null): boolean {
+  return request.method === "GET" || message?.method === "subscriptions/listen";
+}
+
 /**
- * What is special about a session's own stream: it ends with the credential that it was opened with, since another one may be another
+ * What is special about a standing stream: it ends with the credential that it was opened with, since another one may be another
  * account's; and it begins with what the client is owed.
  */
 function standingStream({ parts, route }: Endpoint, { request, verdict }: Admitted): {
@@ -131,8 +136,10 @@ function standingStream({ parts, route }: Endpoint, { request, verdict }: Admitt
   if (route.credential.kind !== "tokenExchange") return { first: null, ends: {} };
   const { connection } = route.credential;
   const of = { connectionId: connection.id, owner: ownerOf(connection, verdict.userId) };
+  // 2026-07-28 has no sessions, and so nobody has looked whose id a subscription bears.
+  const sessionId = request.method === "GET" ? request.headers.get("mcp-session-id") : null;
   return {
-    first: parts.elicitations.take(request.headers.get("mcp-session-id") ?? ""),
+    first: sessionId === null ? null : parts.elicitations.take(sessionId),
     ends: { endedBy: [connectionAnnouncement("made", of), connectionAnnouncement("ended", of)] },
   };
 }

@@ -9,6 +9,8 @@ import {
   UrlElicitationRequiredError,
 } from "@modelcontextprotocol/sdk/types.js";
 import { freePort } from "../support/child_process.ts";
+import { modernMessage } from "../support/modern_message.ts";
+import { callMcp } from "../support/oauth_flow.ts";
 import { serveHarness } from "../support/raw_http.ts";
 import { until } from "../support/until.ts";
 import { connected, type SceneUser, type UpstreamScene, upstreamScene } from "../support/upstream_scene.ts";
@@ -18,21 +20,22 @@ import type { UpstreamCall } from "../support/upstream_server.ts";
 function sessionful() {
   const streams: { readonly account: string; readonly ended: Promise<void> }[] = [];
   let sessions = 0;
+  function standing(account: string, comment: string | null): Response {
+    const ended = Promise.withResolvers<void>();
+    streams.push({ account, ended: ended.promise });
+    const stream = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(`: ${comment}\n\n`)),
+      cancel: () => ended.resolve(),
+    });
+    return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+  }
   return {
     streams,
     mcp({ method, body, account, headers }: UpstreamCall): Response {
-      if (method === "GET") {
-        const ended = Promise.withResolvers<void>();
-        streams.push({ account, ended: ended.promise });
-        const stream = new ReadableStream<Uint8Array>({
-          start: (controller) =>
-            controller.enqueue(new TextEncoder().encode(`: ${headers.get("mcp-session-id")}\n\n`)),
-          cancel: () => ended.resolve(),
-        });
-        return new Response(stream, { headers: { "content-type": "text/event-stream" } });
-      }
+      if (method === "GET") return standing(account, headers.get("mcp-session-id"));
       if (method === "DELETE") return new Response(null, { status: 200 });
       const { id, method: called } = JSON.parse(body);
+      if (called === "subscriptions/listen") return standing(account, "subscribed");
       if (id === undefined) return new Response(null, { status: 202 });
       if (called !== "initialize") {
         return Response.json({ jsonrpc: "2.0", id, result: { content: [{ type: "text", text: account }] } });
@@ -205,4 +208,22 @@ Deno.test("a refresh ends no stream (UP-18)", () =>
     } finally {
       await client.close();
     }
+  }));
+
+Deno.test("a disconnect ends a subscription of 2026-07-28, too", () =>
+  onStage(async (scene, { streams }) => {
+    const alice = await connected(scene, "alice");
+    const listening = await callMcp(
+      { fetch: (path, init) => fetch(new URL(path, scene.gateway.origin), init) },
+      "/alpha",
+      alice.token,
+      modernMessage("subscriptions/listen", { notifications: { toolsListChanged: true } }),
+    );
+    assert.equal(listening.status, 200);
+    const read = listening.text().catch(() => "cut");
+    await until("a stream", () => streams.length === 1);
+    const account = await alice.browser.get(`${scene.gateway.origin}/account`);
+    await alice.browser.submit(account, { action: "disconnect" });
+    await streams[0]?.ended;
+    await read;
   }));

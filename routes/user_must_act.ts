@@ -87,11 +87,12 @@ function audienceOf(
   { request, verdict }: Asked,
   body: string,
 ): ConnectAudience {
-  const { keyRing, clock } = deployment.services;
+  const { gateway, services: { keyRing, clock } } = deployment;
   return {
     holder: verdict,
     sessionElicitsUrls: sessionElicitsUrls(request.headers.get("mcp-session-id")),
     upstreamIsLegacy: era.isLegacy,
+    enterpriseManaged: gateway.oauth.idJag !== null,
     body,
     keyRing,
     clock,

@@ -26,6 +26,8 @@ export interface ConnectRequired {
 
 /** JSON-RPC code of 2025-11-25 for a URL elicitation. */
 const URL_ELICITATION_REQUIRED = -32042;
+/** The extension's identifier in capabilities (ext-auth). */
+const ENTERPRISE_MANAGED = "io.modelcontextprotocol/enterprise-managed-authorization";
 /** Client drivers give up after ten rounds. */
 const MAX_ROUNDS = 8;
 const ELICITING_METHODS = new Set(["tools/call", "prompts/get", "resources/read"]);
@@ -44,6 +46,8 @@ export interface ConnectAudience extends StateAudience {
   readonly sessionElicitsUrls: boolean | null;
   /** Whether the upstream is known to speak older revisions only. */
   readonly upstreamIsLegacy: boolean;
+  /** Whether tokens are given out for ID-JAGs (Enterprise-Managed Authorization). */
+  readonly enterpriseManaged: boolean;
 }
 
 /** The answer to a message that cannot go upstream until the user has acted. A `requestState` of ours has to be looked at before. */
@@ -76,7 +80,9 @@ export function connectRequiredAnswer(
     return result(message, { resultType: "complete", ...toolError(text, challenge) });
   }
   if (message.method === "server/discover") {
-    return audience.upstreamIsLegacy ? undiscoverable(message) : result(message, discoverResult(required));
+    return audience.upstreamIsLegacy
+      ? undiscoverable(message)
+      : result(message, discoverResult(required, audience));
   }
   return error(message, { code: JSON_RPC_CODES.connectRequired, text, data: connectData(required) });
 }
@@ -135,11 +141,15 @@ function saidNo(response: unknown): boolean {
 }
 
 /** So that a client can connect at all before its user has. */
-function discoverResult(required: ConnectRequired): Record<string, unknown> {
+function discoverResult(
+  required: ConnectRequired,
+  { enterpriseManaged }: Pick<ConnectAudience, "enterpriseManaged">,
+): Record<string, unknown> {
+  const extensions = enterpriseManaged ? { extensions: { [ENTERPRISE_MANAGED]: {} } } : {};
   return {
     resultType: "complete",
     supportedVersions: [MODERN_VERSION],
-    capabilities: { tools: {}, prompts: {}, resources: {} },
+    capabilities: { tools: {}, prompts: {}, resources: {}, ...extensions },
     serverInfo: { name: required.displayName, version: "0" },
     instructions: messageOf(required),
     ttlMs: 0,

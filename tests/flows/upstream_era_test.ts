@@ -63,3 +63,28 @@ Deno.test("a client of both eras that has to connect at an older upstream falls 
   await close(second.connection);
   assert.deepEqual(second.exchanges, ["POST server/discover 404 -32601", "POST initialize 200 -32042"]);
 });
+
+Deno.test("discovery that the gateway answers itself has all that a client wants, and the extension that is on (TR-15)", async () => {
+  const trustedIssuers = [{ issuer: "https://idp.example", jwksUrl: "https://idp.example/jwks" }];
+  for (const idJag of [null, { trustedIssuers }]) {
+    await using scene = await upstreamScene({
+      harness: { users: ["alice"], gatewayOptions: idJag === null ? {} : { idJag } },
+    });
+    const { body } = await call(scene, await signedIn(scene), discover);
+    const { supportedVersions, capabilities, serverInfo, ttlMs, cacheScope, resultType } = body.result ?? {};
+    assert.deepEqual({ supportedVersions, serverInfo, ttlMs, cacheScope, resultType }, {
+      supportedVersions: ["2026-07-28"],
+      serverInfo: { name: "Acme", version: "0" },
+      ttlMs: 0,
+      cacheScope: "private",
+      resultType: "complete",
+    });
+    const extensions = { "io.modelcontextprotocol/enterprise-managed-authorization": {} };
+    assert.deepEqual(capabilities, {
+      tools: {},
+      prompts: {},
+      resources: {},
+      ...(idJag === null ? {} : { extensions }),
+    });
+  }
+});

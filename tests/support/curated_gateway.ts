@@ -92,7 +92,7 @@ export async function readAnswer(response: Response): Promise<Answered> {
 
 /** The data of each event of a stream. */
 export function eventsOf(text: string): string[] {
-  return text.split(/\n\n/).flatMap((event) => {
+  return text.replace(/\r\n?/g, "\n").split(/\n\n/).flatMap((event) => {
     const data = event.split("\n").flatMap((line) => line.startsWith("data:") ? [line.slice(5).trim()] : []);
     return data.length === 0 ? [] : [data.join("\n")];
   });

@@ -11,7 +11,7 @@ import {
 import { answerTo, type RpcMessage } from "../support/curated_upstream.ts";
 import { type RandomSource, randomSource, spelled } from "../support/random.ts";
 
-const ROUNDS = 400;
+const ROUNDS = 2_000;
 
 const SHOWN = {
   tools: ["list_issues", "constructor", "Ünï"],
@@ -98,16 +98,33 @@ function attempt(random: RandomSource): Attempt {
 
 const LISTS = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
 
-/** How a client could try to be read in two ways: by letter case, by a second member, by headers, by another version. */
-function disguised(text: string, random: RandomSource): string {
-  const [member, name] = random.pick([["params", "PARAMS"], ["params", "Params"], ["method", "Method"], [
-    "name",
-    "Name",
-  ], ["uri", "URI"]]);
-  const better = member === "params" ? '{"name":"list_issues","uri":"docs://handbook"}' : '"list_issues"';
-  return random.chance(0.5)
-    ? text.replace(`"${member}"`, `"${name}"`)
-    : text.replace(/^(\s*)\{/, `$1{"${random.chance(0.5) ? member : name}":${better},`);
+/** How a client could try to be read in two ways: what is shown under the right name, what it wants under another spelling of it. */
+function disguised(
+  message: Readonly<Record<string, unknown>>,
+  random: RandomSource,
+): Record<string, unknown> {
+  const { method, params } = message;
+  const given: Record<string, unknown> = Object(params);
+  const good: Record<string, unknown> = {
+    name: "list_issues",
+    uri: "docs://handbook",
+    ref: { type: "ref/prompt", name: "summarize" },
+    notifications: {},
+  };
+  const named = Object.keys(good).filter((member) => Object.hasOwn(given, member));
+  const other = (member: string) =>
+    random.pick([member.toUpperCase(), member.replace(/^./, (letter) => letter.toUpperCase())]);
+  return random.pick([
+    () => ({ ...message, params: good, [random.pick(["PARAMS", "Params", "param\u017f"])]: params }),
+    () => ({ ...message, method: "ping", [other("method")]: method }),
+    () => ({ jsonrpc: "2.0", id: 0, result: {}, [other("method")]: method, params }),
+    () => ({ ...message, method: random.pick([` ${method}`, String(method).toUpperCase()]) }),
+    () => {
+      const changes = named.map((member) => [[member, good[member]], [other(member), given[member]]] as const)
+        .flat();
+      return { ...message, params: { ...given, ...Object.fromEntries(changes) } };
+    },
+  ])();
 }
 
 /** Reads as loosely as some servers do: members by their letters alone, the last one counts; methods trimmed. */
@@ -115,7 +132,7 @@ function looselyRead(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(looselyRead);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key.toLowerCase(), looselyRead(item)]),
+    Object.entries(value).map(([key, item]) => [key.toUpperCase().toLowerCase(), looselyRead(item)]),
   );
 }
 
@@ -141,7 +158,8 @@ function usesHidden(body: string): boolean {
       "docs://secrets/a",
       "docs://secrets/{+path}",
     ];
-    return typeof method === "string" && named.some((each) => secret.includes(each));
+    const used = typeof method === "string" && !/^\s*(?:ping|notifications)/.test(method);
+    return used && named.some((each) => secret.includes(each));
   });
 }
 
@@ -183,9 +201,9 @@ async function playRound(curated: CuratedGateway, random: RandomSource): Promise
     isModern ? modern(method, params, index) : { message: legacy(method, params, index), headers: {} }
   );
   const messages = built.map(({ message }) => message);
-  const plain = spelled(batch ? messages : messages[0], random);
   const twisted = random.chance(0.3);
-  const text = twisted ? disguised(plain, random) : plain;
+  const sent = twisted ? messages.map((message) => disguised(message, random)) : messages;
+  const text = spelled(batch ? sent : sent[0], random);
   const wrongHeader = random.chance(0.2);
   const headers: Record<string, string> = {
     ...built[0]?.headers,

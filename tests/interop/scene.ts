@@ -20,6 +20,8 @@ export interface SceneOptions {
   readonly users?: readonly string[];
   /** A policy of the demo's route, as the configuration writes it. Default: none. */
   readonly demoPolicy?: string;
+  /** The same for the route of server-everything. */
+  readonly everythingPolicy?: string;
 }
 
 /** Starts all parts, plays `act`, and stops them; the gateway must end in time, and must not have logged a token. */
@@ -54,14 +56,16 @@ function configuration(
 ): string {
   const users = options.users === undefined ? "" : `users: ${JSON.stringify(options.users)},`;
   return `
-    import { defineGateway, mcpDevOAuth, mcpProxy, rateLimit } from "@sallyport/gateway";
-    export const builders = { rateLimit };
+    import { capabilityFilter, defineGateway, mcpDevOAuth, mcpProxy, rateLimit } from "@sallyport/gateway";
+    export const builders = { capabilityFilter, rateLimit };
     export default defineGateway({
       oauth: mcpDevOAuth({ ${users} gateway: { accessTokenTtlSeconds: ${
     options.accessTokenTtlSeconds ?? 900
   } } }),
       routes: [
-        mcpProxy("/mcp/everything", { operationId: "everything", upstream: "${upstream.url}" }),
+        mcpProxy("/mcp/everything", { operationId: "everything", upstream: "${upstream.url}", policies: [${
+    options.everythingPolicy ?? ""
+  }] }),
         mcpProxy("/mcp/demo", { operationId: "demo", summary: "Demo", upstream: "${demo.url}", policies: [${
     options.demoPolicy ?? ""
   }] }),

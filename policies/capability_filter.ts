@@ -14,7 +14,7 @@ import {
   type RoutePolicyPart,
 } from "../lib/gateway/definition.ts";
 import type { Text } from "../lib/gateway/options.ts";
-import { CAPABILITY_KINDS, type CapabilityKind, IDENTIFIER } from "../lib/mcp/capabilities.ts";
+import { type CapabilityKind, IDENTIFIER } from "../lib/mcp/capabilities.ts";
 import { capabilityFilterSchema, type JsonObject } from "./capability_filter_options.ts";
 
 /** @internal */
@@ -115,11 +115,6 @@ function filterOf(options: Output, context: CompileContext): CapabilityFilter {
     resources: entriesOf(options, "resources", rules),
     resourceTemplates: entriesOf(options, "resourceTemplates", rules),
   };
-  if (rules.byRole && CAPABILITY_KINDS.every((kind) => lists[kind] === null)) {
-    const problem =
-      "There is no list whose entries could say for whom they are, so everybody sees everything";
-    context.fault(["accessControl"], problem, `Give one of ${CAPABILITY_KINDS.join(", ")}`);
-  }
   return { lists, access };
 }
 
@@ -140,7 +135,7 @@ function entriesOf(options: Output, kind: CapabilityKind, rules: EntryRules): Ca
   if (given === undefined) return null;
   const first = new Map<string, number>();
   return given.map((item, index) => {
-    const entry = entryOf(item, kind, { ...rules, path: [kind, index] });
+    const entry = entryOf(item, kind, rules.byRole);
     const path = typeof item === "string" ? [kind, index] : [kind, index, IDENTIFIER[kind]];
     const other = first.get(entry.id);
     if (other === undefined) {
@@ -155,34 +150,10 @@ function entriesOf(options: Output, kind: CapabilityKind, rules: EntryRules): Ca
 function entryOf(
   item: NonNullable<Output[CapabilityKind]>[number],
   kind: CapabilityKind,
-  { byRole, context, path }: EntryRules & { readonly path: readonly (string | number)[] },
+  byRole: boolean,
 ): CapabilityEntry {
   if (typeof item === "string") return { id: item, projection: null, public: !byRole, roles: [], groups: [] };
   const { public: isPublic, roles, groups, ...rest } = item;
-  const marks = Object.entries({ public: isPublic, roles, groups }).filter(([, value]) =>
-    value !== undefined
-  );
-  for (const [mark, value] of marks) {
-    if (!byRole) {
-      context.fault(
-        [...path, mark],
-        "Everybody sees the same here, so nothing would come of it",
-        'Set accessControl: { mode: "rolesAndGroups" }, or remove it',
-      );
-    } else if (isPublic === true && mark !== "public") {
-      context.fault(
-        [...path, "public"],
-        `The entry is for everybody, and for some ${mark} only`,
-        `Keep either public or ${mark}`,
-      );
-    } else if (Array.isArray(value) && value.length === 0) {
-      context.fault(
-        [...path, mark],
-        "The list is empty, and so nobody is on it",
-        "Name somebody, or remove it",
-      );
-    }
-  }
   const { [IDENTIFIER[kind]]: id, ...shown }: Record<string, unknown> = rest;
   const projection = Object.fromEntries(Object.entries(shown).filter(([, value]) => value !== undefined));
   return {

@@ -1,8 +1,19 @@
 /** The options of `capabilityFilter()`: what may stand in them. */
 import { z } from "zod";
 import type { CapabilityRule } from "../lib/mcp/capability_settings.ts";
+import type { ConfigPath } from "../lib/gateway/config_error.ts";
 import { isPlainObject } from "../lib/gateway/definition.ts";
-import { choice, flag, list, option, text, typeName } from "../lib/gateway/options.ts";
+import {
+  type BrokenRule,
+  choice,
+  flag,
+  list,
+  option,
+  text,
+  typeName,
+  withRules,
+} from "../lib/gateway/options.ts";
+import { CAPABILITY_KINDS } from "../lib/mcp/capabilities.ts";
 import { parseUriTemplate, UriTemplateError } from "../lib/mcp/uri_template.ts";
 
 /** Anything that JSON can hold. */
@@ -96,8 +107,7 @@ const uriTemplate = text({
   },
 });
 
-/** The schema of `CapabilityFilterOptions`. */
-export const capabilityFilterSchema = z.strictObject({
+const filterOptions = z.strictObject({
   /** The tools that are shown: all of the upstream's. */
   tools: list(z.union([tool, z.strictObject({ name: tool, ...projection, ...audience })])).optional(),
   /** The prompts that are shown: all of the upstream's. */
@@ -135,3 +145,46 @@ export const capabilityFilterSchema = z.strictObject({
     }),
   ]).default("allPublic"),
 });
+
+/** The schema of `CapabilityFilterOptions`. */
+export const capabilityFilterSchema = withRules(filterOptions, (options) => {
+  const access = options.accessControl;
+  const byRole = isPlainObject(access) && access.mode === "rolesAndGroups";
+  if (byRole && CAPABILITY_KINDS.every((kind) => options[kind] === undefined)) {
+    return [{
+      path: "accessControl",
+      problem: "There is no list whose entries could say for whom they are, so everybody sees everything",
+      mend: `Give one of ${CAPABILITY_KINDS.join(", ")}`,
+    }];
+  }
+  return CAPABILITY_KINDS.flatMap((kind) => {
+    const list: unknown = options[kind];
+    return Array.isArray(list)
+      ? list.flatMap((entry, index) => isPlainObject(entry) ? brokenMarks(entry, [kind, index], byRole) : [])
+      : [];
+  });
+});
+
+/** Whom an entry is for, if that cannot be. */
+function brokenMarks(entry: Record<string, unknown>, path: ConfigPath, byRole: boolean): BrokenRule[] {
+  const marks = MARKS.filter((mark) => entry[mark] !== undefined);
+  if (!byRole) {
+    return marks.map((mark) => ({
+      path: [...path, mark],
+      problem: "Everybody sees the same here, so nothing would come of it",
+      mend: 'Set accessControl: { mode: "rolesAndGroups" }, or remove it',
+    }));
+  }
+  return marks.flatMap((mark) => {
+    const value = entry[mark];
+    if (entry["public"] === true && mark !== "public") {
+      const problem = `The entry is for everybody, and for some ${mark} only`;
+      return [{ path: [...path, "public"], problem, mend: `Keep either public or ${mark}` }];
+    }
+    if (!Array.isArray(value) || value.length > 0) return [];
+    const problem = "The list is empty, and so nobody is on it";
+    return [{ path: [...path, mark], problem, mend: "Name somebody, or remove it" }];
+  });
+}
+
+const MARKS = ["public", "roles", "groups"] as const;

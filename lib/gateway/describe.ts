@@ -4,6 +4,7 @@ import type { Setting } from "./compilation.ts";
 import { maskUrl } from "./config_error.ts";
 import { overridesInUse } from "./connections.ts";
 import type { PublicUrlSetting } from "../http/public_url.ts";
+import type { CapabilityFilter } from "../mcp/capability_settings.ts";
 import { Secret } from "../runtime/secret.ts";
 
 /** One line of the table. */
@@ -31,6 +32,10 @@ export function describeGateway({ gateway, settings }: ResolvedGateway): string 
       }
     }
   }
+  for (const [index, { capabilities }] of gateway.routes.entries()) {
+    if (capabilities === null) continue;
+    rows.push({ path: `routes[${index}] → shown`, value: shownText(capabilities), variable: null });
+  }
   for (const { connection, override, value } of overridesInUse(gateway)) {
     rows.push({ path: `overrides → ${connection}.${override}`, value: shown(value), variable: null });
   }
@@ -42,6 +47,25 @@ export function describeGateway({ gateway, settings }: ResolvedGateway): string 
   return [...sections.values()].map((section) => section.map((each) => line(each, width)).join("\n")).join(
     "\n\n",
   );
+}
+
+/** What a filter lets through, in a line. */
+function shownText({ lists, access }: CapabilityFilter): string {
+  const { tools, prompts, resources, resourceTemplates } = lists;
+  const counts = [
+    counted(tools, "tool"),
+    counted(prompts, "prompt"),
+    counted(resources, "resource"),
+    counted(resourceTemplates, "resource template"),
+  ];
+  const how =
+    { allPublic: "", rolesAndGroups: "; by role and group", rule: "; as a function decides" }[access.kind];
+  return counts.join(", ") + how;
+}
+
+function counted(list: readonly unknown[] | null, noun: string): string {
+  if (list?.length === 1) return `1 ${noun}`;
+  return `${list === null ? "all" : list.length === 0 ? "no" : list.length} ${noun}s`;
 }
 
 function row({ path, value, variable }: Setting): Row {

@@ -1,6 +1,6 @@
 /** The building blocks of option schemas: each says in its own words what it expects. */
 import { z } from "zod";
-import { printable } from "./config_error.ts";
+import { type ConfigPath, printable } from "./config_error.ts";
 import { Definition, isPlainObject } from "./definition.ts";
 import { EnvReference } from "./env.ts";
 import { Secret } from "../runtime/secret.ts";
@@ -147,8 +147,8 @@ export function list<Schema extends z.ZodType>(item: Schema): z.ZodReadonly<z.Zo
 
 /** A rule across options that is broken. */
 export interface BrokenRule {
-  /** The option to blame. */
-  readonly path: string;
+  /** The option to blame, or the way to it. */
+  readonly path: string | ConfigPath;
   /** A sentence without its full stop. */
   readonly problem: string;
   /** A sentence without its full stop. */
@@ -168,7 +168,7 @@ export function withRules<Schema extends z.ZodObject>(
   return schema.superRefine((value, context) => {
     for (const { path, problem, mend, example } of rules(value)) {
       const params: OptionIssue = { mend, example: example ?? null };
-      context.addIssue({ code: "custom", message: problem, path: [path], params: { ...params } });
+      context.addIssue({ code: "custom", message: problem, path: [path].flat(), params: { ...params } });
     }
   }, { when: ({ value }) => isPlainObject(value) });
 }

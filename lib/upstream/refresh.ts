@@ -30,6 +30,9 @@ const PAUSE_MEMORY_MS = 86_400_000;
 /** How old our knowledge of the server may be then, and how long looking may take. */
 const LOOK_AGAIN_MS = 60_000;
 const LONGEST_LOOK_MS = 3_000;
+/** How long the store may be out of order while it should take new tokens. */
+const STORE_PATIENCE_MS = 20_000;
+const STORE_PAUSE_MS = 200;
 const MAX_REMEMBERED_PAUSES = 20_000;
 
 type RefreshServices = Pick<Services, "store" | "clock" | "random" | "events">;
@@ -63,7 +66,7 @@ export class Refreshes {
       const left = pause.until - this.#parts.services.clock.now();
       if (left > 0) return Promise.reject(paused(left));
     }
-    const refreshing = this.#refresh(owner, stale.accessToken).finally(() => this.#running.delete(owner));
+    const refreshing = this.#refresh(owner, stale).finally(() => this.#running.delete(owner));
     this.#running.set(owner, refreshing);
     return refreshing;
   }
@@ -73,8 +76,8 @@ export class Refreshes {
     await Promise.allSettled(this.#running.values());
   }
 
-  /** Whoever gets the lease refreshes; the others wait until the token in the store is another one, or nobody may ask. */
-  async #refresh(owner: string, staleToken: string): Promise<Credential> {
+  /** Whoever gets the lease refreshes; the others wait until another credential is in the store, or nobody may ask. */
+  async #refresh(owner: string, stale: ConnectionRecord): Promise<Credential> {
     const { services, settings, records } = this.#parts;
     const { store, clock } = services;
     const until = performance.now() + LONGEST_WAIT_MS;
@@ -84,7 +87,7 @@ export class Refreshes {
         const entry = await records.current(owner);
         if (entry === null) return { kind: "absent" };
         const { value } = entry;
-        if (value.dead || value.accessToken !== staleToken) return this.#adopt(entry);
+        if (value.dead || !isSame(value, stale)) return this.#adopt(entry);
         const pause = await store.get(refreshPauses, owner, settings.id);
         const failures = pause?.value.obtainedAt === value.obtainedAt ? pause.value.failures : 0;
         if (pause !== null && failures > 0) {
@@ -96,7 +99,8 @@ export class Refreshes {
         }
         if (lease !== null) return await this.#attempt(entry, lease, failures);
       } finally {
-        await lease?.release();
+        // One that cannot be given back ends by itself; what was refreshed is stored.
+        await lease?.release().catch(() => {});
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
@@ -159,7 +163,7 @@ export class Refreshes {
     server: UpstreamServer,
     lease: Lease,
   ): Promise<Credential> {
-    const { services, settings, tokenEndpoint, records } = this.#parts;
+    const { services, settings, tokenEndpoint } = this.#parts;
     const { value } = entry;
     const { refreshToken } = value;
     if (refreshToken === null) return STALE;
@@ -184,30 +188,48 @@ export class Refreshes {
       return await this.#refused(entry, error);
     }
     const now = services.clock.now();
-    const next: ConnectionRecord = {
-      ...value,
+    const fresh = {
       server,
       accessToken: tokens.accessToken,
       // A server that sends no new refresh token means the old one to be kept (RFC 6749 §6).
       refreshToken: tokens.refreshToken ?? refreshToken,
-      scope: tokens.scope === null ? value.scope : [...tokens.scope],
+      ...(tokens.scope === null ? {} : { scope: [...tokens.scope] }),
       obtainedAt: now,
       accessTokenExpiresAt: tokens.expiresIn === null ? null : now + tokens.expiresIn * 1000,
       expiresAt: now + CONNECTION_TTL_MS,
     };
-    if (await records.change(entry, next)) {
-      const [subjectId] = entry.id;
+    const stored = await this.#change(entry, fresh);
+    // The user disconnected or connected anew meanwhile: what is stored now counts, and not these tokens.
+    if (stored === null) {
+      await revokeToken(tokenEndpoint, { ...value, ...fresh }, fresh.refreshToken);
+      return { kind: "absent" };
+    }
+    if (isSame(stored.value, { ...value, ...fresh })) {
       services.events.emit("info", "mcp_auth_upstream_token_refreshed", {
         upstreamServerId: settings.id,
-        subjectId,
+        subjectId: entry.id[0],
       });
-      return credentialOf(next);
     }
-    // The user disconnected or connected anew meanwhile: what is stored now counts, and not these tokens.
-    const current = await records.current(entry.id[0]);
-    if (current !== null) return this.#adopt(current);
-    await revokeToken(tokenEndpoint, next, next.refreshToken ?? next.accessToken);
-    return { kind: "absent" };
+    return this.#adopt(stored);
+  }
+
+  /**
+   * Changes the credential that was read, also if something else of its row has changed since: a scope that is missing, or the key
+   * that seals it. Returns what is stored then: the change, another credential that came between, or nothing.
+   */
+  async #change(
+    entry: Entry<ConnectionRecord>,
+    change: Partial<ConnectionRecord>,
+  ): Promise<Entry<ConnectionRecord> | null> {
+    const { records } = this.#parts;
+    let last: Entry<ConnectionRecord> | null = entry;
+    while (last !== null && isSame(last.value, entry.value)) {
+      const value: ConnectionRecord = { ...last.value, ...change };
+      const read = last;
+      if (await untilStored(() => records.change(read, value))) return { ...read, value };
+      last = await untilStored(() => records.current(entry.id[0]));
+    }
+    return last;
   }
 
   /** The server's word: the grant is over, or it has forgotten us. Everything else may pass. */
@@ -227,10 +249,12 @@ export class Refreshes {
     );
   }
 
-  /** From now on the user has to consent again. */
+  /** From now on the user has to consent again, unless they have connected anew meanwhile. */
   async #end(entry: Entry<ConnectionRecord>, reasonCode: string): Promise<Credential> {
-    const { services, settings, records } = this.#parts;
-    await records.change(entry, { ...entry.value, dead: true });
+    const { services, settings } = this.#parts;
+    const stored = await this.#change(entry, { dead: true });
+    if (stored === null) return { kind: "absent" };
+    if (!stored.value.dead) return this.#adopt(stored);
     services.events.emit("warn", "mcp_auth_upstream_connection_lost", {
       upstreamServerId: settings.id,
       subjectId: entry.id[0],
@@ -248,6 +272,25 @@ export class Refreshes {
     const [oldest] = this.#pauses.keys();
     if (this.#pauses.size >= MAX_REMEMBERED_PAUSES && oldest !== undefined) this.#pauses.delete(oldest);
     this.#pauses.set(owner, { obtainedAt, until });
+  }
+}
+
+/** Whether two records hold one and the same credential. A server may answer a refresh with the tokens that it gave out before. */
+function isSame(one: ConnectionRecord, other: ConnectionRecord): boolean {
+  return one.accessToken === other.accessToken && one.refreshToken === other.refreshToken &&
+    one.obtainedAt === other.obtainedAt;
+}
+
+/** What a server with one-time refresh tokens has given out exists only here until it is stored: a store that is busy is waited for. */
+async function untilStored<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  const until = performance.now() + STORE_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, STORE_PAUSE_MS));
+    }
   }
 }
 

@@ -1,11 +1,13 @@
 /** An upstream that fails in the middle of things: what the client gets, that it is never a result, and that nothing stays behind. */
 import assert from "node:assert/strict";
-import { mcpProxy } from "../../mod.ts";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { capabilityFilter, mcpProxy } from "../../mod.ts";
 import { watchedGateway } from "../security/watched_gateway.ts";
 import { freePort } from "../support/child_process.ts";
 import { rawAnswer, rawHost, writeAll } from "../support/document_host.ts";
 import type { Harness, LoggedEvent } from "../support/harness.ts";
-import { obtainTokens, registerClient } from "../support/oauth_flow.ts";
+import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { rawExchange, serveHarness } from "../support/raw_http.ts";
 import { within, writtenStream } from "../support/written_stream.ts";
 
@@ -27,11 +29,13 @@ async function listening(
   options: {
     readonly upstream: string | (() => Response);
     readonly timeouts?: { readonly responseMs?: number; readonly idleMs?: number };
+    /** Lets the gateway read what it hands over. */
+    readonly filtered?: boolean;
   },
   test: (on: Listening) => Promise<void>,
 ): Promise<void> {
   const port = freePort();
-  const { upstream, timeouts } = options;
+  const { upstream, timeouts, filtered = false } = options;
   await using gateway = await watchedGateway({
     origin: `http://127.0.0.1:${port}`,
     expect5xx: [502, 504],
@@ -42,6 +46,7 @@ async function listening(
         operationId: "alpha",
         upstream: typeof upstream === "string" ? upstream : own,
         ...(timeouts === undefined ? {} : { timeouts }),
+        policies: filtered ? [capabilityFilter({ tools: ["slow"] })] : [],
       })],
     }),
   });
@@ -197,6 +202,81 @@ Deno.test("idleMs cuts an answer whose upstream falls silent: streams and JSON, 
       },
     );
   }
+});
+
+Deno.test("a stream that a filter reads is cut by idleMs, too, and an answer that it has to read is 502 (F22)", async () => {
+  for (
+    const bytes of [
+      `${SSE_HEAD}${chunk("data: one\n\n")}`,
+      `${JSON_HEAD}Content-Length: 1000\r\n\r\n{"jsonrpc"`,
+    ]
+  ) {
+    await using host = rawHost(async (connection) => {
+      await connection.read(new Uint8Array(4096));
+      await writeAll(connection, bytes);
+      while (await connection.read(new Uint8Array(64)) !== null);
+    });
+    const upstream = `http://127.0.0.1:${host.port}/mcp`;
+    await listening({ upstream, timeouts: { idleMs: 300 }, filtered: true }, async ({ call, eventually }) => {
+      const response = await call({ signal: AbortSignal.timeout(5000) });
+      if (response.status === 502) await assertUnavailable(response, 502, bytes);
+      else await assert.rejects(within(3000, response.text(), bytes), bytes);
+      assert.equal((await eventually("mcp_upstream_unreachable")).operationId, "alpha");
+    });
+  }
+});
+
+Deno.test("a connection that is reset in the middle of an event cuts the stream (F23)", async () => {
+  const server = createServer((socket) => {
+    socket.once("data", () => {
+      socket.write(`${SSE_HEAD}${chunk("data: one\n\ndata: tw")}`, () => socket.resetAndDestroy());
+    });
+    socket.on("error", () => {});
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  // A listening TCP server has an address with a port.
+  const { port } = server.address() as AddressInfo;
+  try {
+    await listening({ upstream: `http://127.0.0.1:${port}/mcp` }, async ({ call }) => {
+      for (let again = 0; again < 3; again++) {
+        // Whether the reset overtakes the headers is up to the network.
+        const response = await call();
+        if (response.status === 502) await assertUnavailable(response, 502, "reset");
+        else await assert.rejects(within(3000, response.text(), "reset"));
+      }
+    });
+  } finally {
+    server.close();
+    await once(server, "close");
+  }
+});
+
+Deno.test("an upstream that hangs hinders no other route, and no other user of its own (F21)", async () => {
+  const hanging: Promise<Response>[] = [];
+  const upstream = async (request: Request) => {
+    if ((await request.clone().text()).includes("hang")) {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+    }
+    return Response.json({ jsonrpc: "2.0", id: 1, result: {} });
+  };
+  await using gateway = await watchedGateway({ upstream, users: ["alice", "bob"] });
+  const client = await registerClient(gateway);
+  const tokenFor = async (user: string, path: string) =>
+    (await obtainTokens(gateway, client, { user, changes: { resource: gateway.origin + path } }))
+      .access_token;
+  const [hers, his, elsewhere] = [
+    await tokenFor("alice", "/alpha"),
+    await tokenFor("bob", "/alpha"),
+    await tokenFor("alice", "/beta"),
+  ];
+  const hang = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "hang" } };
+  for (let count = 0; count < 100; count++) hanging.push(callMcp(gateway, "/alpha", hers, { message: hang }));
+  const startedAt = performance.now();
+  assert.equal((await callMcp(gateway, "/alpha", his)).status, 200);
+  assert.equal((await callMcp(gateway, "/beta", elsewhere)).status, 200);
+  assert.ok(performance.now() - startedAt < 1000, `${performance.now() - startedAt} ms`);
+  for (const response of await Promise.all(hanging)) assert.equal(response.status, 200);
 });
 
 Deno.test("idleMs leaves alone what keeps talking, byte for byte, and ends with its client and its upstream (TR-03, TR-17)", async () => {

@@ -4,6 +4,7 @@ import {
   BodyIncompleteError,
   BodyTimeoutError,
   BodyTooLargeError,
+  NotUtf8Error,
   readBody,
   readText,
 } from "../../../lib/http/body.ts";
@@ -98,6 +99,22 @@ Deno.test("through a real server: chunked bodies are cut off, and contradicting 
     assert.equal(sizes.length, 2);
   } finally {
     await server.shutdown();
+  }
+});
+
+Deno.test("text is UTF-8 or nothing, read at once and read in pieces (TR-01)", async () => {
+  const limits = { maxBytes: 1_000_000, deadlines: { start: () => () => {} } };
+  const large = (text: string) => text.repeat(200_000 / text.length);
+  for (const text of ["a", "\u00fc", "\ufffd", large("\u00e9\u{1f511} "), large("ab")]) {
+    const bytes = new TextEncoder().encode(text);
+    for (const headers of [{}, { "content-length": String(bytes.length) }]) {
+      const request = () => new Request("http://gw.test/", { method: "POST", body: bytes, headers });
+      assert.equal(await readText(request(), limits), text);
+      const spoiled = bytes.slice();
+      spoiled[spoiled.length - 1] = 0xff;
+      const bad = new Request("http://gw.test/", { method: "POST", body: spoiled, headers });
+      await assert.rejects(() => readText(bad, limits), NotUtf8Error);
+    }
   }
 });
 

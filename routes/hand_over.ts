@@ -110,6 +110,7 @@ async function watchStream(
   const refusal = await judge(endpoint, admitted);
   if (refusal instanceof Response) {
     end();
+    if (outlivedItsToken(endpoint, admitted, message)) throw answerDropped(endpoint.route, message);
     invocation.completed("cancelled");
     return refusal;
   }
@@ -118,6 +119,29 @@ async function watchStream(
     () => invocation.completed("cancelled"),
   );
   return body;
+}
+
+/** Whether this is a call that the upstream has carried out by now, and whose token has expired meanwhile. */
+function outlivedItsToken(
+  { deployment }: Endpoint,
+  { verdict }: Admitted,
+  message: McpMessage | null,
+): boolean {
+  const call = message !== null && (message.kind === "request" || message.kind === "batch") &&
+    message.method !== "subscriptions/listen";
+  return call && deployment.services.clock.now() >= verdict.expiresAt;
+}
+
+/** No 401: clients renew their token on it and call once more, and what the call does would be done twice. */
+function answerDropped({ operationId }: Route, message: McpMessage | null): JsonRpcError {
+  const text =
+    `The access token expired before the upstream MCP server of "${operationId}" answered, and its answer was dropped. ` +
+    "The call may have been carried out: look before you repeat it.";
+  return new JsonRpcError(JSON_RPC_CODES.upstreamUnavailable, text, {
+    status: 504,
+    reason: "token_expired_meanwhile",
+    id: message?.id ?? null,
+  });
 }
 
 /** A session's own stream, or a subscription: open for as long as the client likes, while an answer ends with its result. */

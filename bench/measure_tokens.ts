@@ -22,32 +22,55 @@ const PREPARE_AT_MOST_MS = 30_000;
 /** Runs the rounds. */
 export async function measureTokens(stage: GatewayStage): Promise<readonly Figure[]> {
   await using gateway = await stageGateway(stage);
-  const rates = await tokenRates(stage, gateway, stage.options.rounds);
-  return [ofRounds(TARGETS.refresh, rates.refresh), ofRounds(TARGETS.codeGrant, rates.codeGrant)];
+  const load = await TokenLoad.on(stage, gateway);
+  const rates: TokenRates[] = [];
+  for (let round = -1; round < stage.options.rounds; round++) {
+    stage.progress(
+      round < 0 ? "tokens: warming up" : `tokens: round ${round + 1} of ${stage.options.rounds}`,
+    );
+    const measured = await load.round();
+    if (round >= 0) rates.push(measured);
+  }
+  return [
+    ofRounds(TARGETS.refresh, rates.map(({ refresh }) => refresh)),
+    ofRounds(TARGETS.codeGrant, rates.map(({ codeGrant }) => codeGrant)),
+  ];
 }
 
-/** Refreshes and code redemptions per second, one of each per round, after a round that is not counted. */
-export async function tokenRates(
-  stage: GatewayStage,
-  gateway: RunningGateway,
-  rounds: number,
-): Promise<{ readonly refresh: readonly number[]; readonly codeGrant: readonly number[] }> {
-  const codes = stage.options.quick ? 200 : 1000;
-  let tokens: readonly Tokens[] = await Promise.all(
-    Array.from({ length: CONNECTIONS }, () => signIn(gateway.publicUrl, ROUTES.call)),
-  );
-  const refresh: number[] = [];
-  const codeGrant: number[] = [];
-  for (let round = -1; round < rounds; round++) {
-    stage.progress(round < 0 ? "tokens: warming up" : `tokens: round ${round + 1} of ${rounds}`);
-    const refreshed = await refreshAll(gateway, tokens, stage.options.seconds);
-    tokens = refreshed.tokens;
-    const redeemed = await redeemAll(gateway, await prepareCodes(gateway, codes));
-    if (round < 0) continue;
-    refresh.push(refreshed.perSecond);
-    codeGrant.push(redeemed);
+/** Refreshes and code redemptions per second. */
+export interface TokenRates {
+  readonly refresh: number;
+  readonly codeGrant: number;
+}
+
+/** Clients of one gateway that refresh and redeem, round after round. */
+export class TokenLoad {
+  readonly #stage: GatewayStage;
+  readonly #gateway: RunningGateway;
+  #tokens: readonly Tokens[];
+
+  private constructor(stage: GatewayStage, gateway: RunningGateway, tokens: readonly Tokens[]) {
+    this.#stage = stage;
+    this.#gateway = gateway;
+    this.#tokens = tokens;
   }
-  return { refresh, codeGrant };
+
+  /** Signs the clients in. */
+  static async on(stage: GatewayStage, gateway: RunningGateway): Promise<TokenLoad> {
+    const tokens = await Promise.all(
+      Array.from({ length: CONNECTIONS }, () => signIn(gateway.publicUrl, ROUTES.call)),
+    );
+    return new TokenLoad(stage, gateway, tokens);
+  }
+
+  /** One burst of each. */
+  async round(): Promise<TokenRates> {
+    const { quick, seconds } = this.#stage.options;
+    const { perSecond, tokens } = await refreshAll(this.#gateway, this.#tokens, seconds);
+    this.#tokens = tokens;
+    const codes = await prepareCodes(this.#gateway, quick ? 200 : 1000);
+    return { refresh: perSecond, codeGrant: await redeemAll(this.#gateway, codes) };
+  }
 }
 
 /** Every connection rotates its own refresh token, each with the one it was just given. */

@@ -35,6 +35,8 @@ export interface BenchOptions {
   readonly gatewayLog: string;
   /** How many foreign grants to store before measuring again; 0 leaves that measurement out. */
   readonly storedGrants: number;
+  /** Where the store with those grants is kept for further runs, or `null`: it is made anew. */
+  readonly storedGrantsDir: string | null;
 }
 
 /** What every measurement is handed. */
@@ -73,6 +75,7 @@ export const USAGE = `deno task bench [options]
   --gateway <path>      another checkout's main.ts (default: this one's)
   --gateway-log <level> GATEWAY_LOG of the measured gateway (info)
   --stored-grants <n>   also measure again with n foreign grants in the store (0)
+  --stored-grants-dir <path>  keep that store here and use it again: delete it after a change of the schema
 `;
 
 /** Reads the arguments; throws an `Error` whose message names the option at fault. */
@@ -89,6 +92,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | "help" {
       gateway: { type: "string" },
       "gateway-log": { type: "string", default: "info" },
       "stored-grants": { type: "string", default: "0" },
+      "stored-grants-dir": { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -108,6 +112,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | "help" {
     gateway: values.gateway ?? fileURLToPath(new URL("../main.ts", import.meta.url)),
     gatewayLog: values["gateway-log"],
     storedGrants: wholeNumber("stored-grants", values["stored-grants"], [0, 5_000_000]),
+    storedGrantsDir: values["stored-grants-dir"] ?? null,
   };
 }
 

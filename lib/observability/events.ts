@@ -114,11 +114,14 @@ export function createEvents(
 ): Events {
   const { clock, write } = options;
   const least = RANK[options.level];
-  let formatted = { at: Number.NaN, time: "" };
+  let formatted = { second: Number.NaN, time: "" };
   const timeOf = (now: number) => {
-    // Many events fall into one millisecond, and formatting a date is the dearest part of a line.
-    if (now !== formatted.at) formatted = { at: now, time: new Date(now).toISOString() };
-    return formatted.time;
+    // Formatting a date is the dearest part of a line: only the milliseconds are written anew.
+    const second = Math.floor(now / 1000);
+    if (second !== formatted.second) {
+      formatted = { second, time: new Date(second * 1000).toISOString().slice(0, -"000Z".length) };
+    }
+    return `${formatted.time}${String(now - second * 1000).padStart(3, "0")}Z`;
   };
   return {
     emit(level, event, fields, shared) {

@@ -1,12 +1,18 @@
 /** Events: one well-formed line each, as short as it has to be, and with nothing in it that was not meant to be. */
 import assert from "node:assert/strict";
-import { createEvents, type EventFields, type EventLevel } from "../../../lib/observability/events.ts";
+import {
+  createEvents,
+  type EventFields,
+  type EventLevel,
+  SharedFields,
+} from "../../../lib/observability/events.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
 function logger(level: EventLevel = "debug") {
   const lines: string[] = [];
-  const events = createEvents({ clock: new FakeClock(), level, write: (line) => lines.push(line) });
-  return { events, lines };
+  const clock = new FakeClock();
+  const events = createEvents({ clock, level, write: (line) => lines.push(line) });
+  return { events, lines, clock };
 }
 
 Deno.test("an event is one JSON line with time, level, name and its fields", () => {
@@ -19,6 +25,39 @@ Deno.test("an event is one JSON line with time, level, name and its fields", () 
     operationId: "alpha",
     status: 200,
   }]);
+});
+
+Deno.test("each event bears its own millisecond, also when the clock is set back", () => {
+  const { events, lines, clock } = logger();
+  for (const ms of [0, 7, 993, 86_400_000, -1_001]) {
+    clock.advance({ ms });
+    events.emit("info", "gateway_fault", {});
+  }
+  assert.deepEqual(lines.map((line) => JSON.parse(line).time), [
+    "2026-11-21T09:00:00.000Z",
+    "2026-11-21T09:00:00.007Z",
+    "2026-11-21T09:00:01.000Z",
+    "2026-11-22T09:00:01.000Z",
+    "2026-11-22T08:59:59.999Z",
+  ]);
+});
+
+Deno.test("what events share stands in each of them, beside their own, shortened and escaped alike (B16 256)", () => {
+  const { events, lines } = logger("info");
+  const shared = new SharedFields({ requestId: "r", capability: '\u202e"\n' + "x".repeat(5000) });
+  events.emit("info", "mcp_capability_invoked", {}, shared);
+  events.emit("debug", "mcp_capability_invoked", {}, shared);
+  events.emit("warn", "mcp_capability_completed", { status: 502 }, shared);
+  const common = {
+    time: "2026-11-21T09:00:00.000Z",
+    requestId: "r",
+    capability: '\u202e"\n' + "x".repeat(253) + "…",
+  };
+  assert.deepEqual(lines.map((line) => JSON.parse(line)), [
+    { ...common, level: "info", event: "mcp_capability_invoked" },
+    { ...common, level: "warn", event: "mcp_capability_completed", status: 502 },
+  ]);
+  for (const line of lines) assert.doesNotMatch(line, /[\n\u202e]/);
 });
 
 Deno.test("an event below the level is not written", () => {

@@ -12,14 +12,14 @@ const MANY = 3000;
 const SETTLE_MS = 1500;
 const GIVE_UP_MS = 15_000;
 
-/** Three fresh processes per figure: memory that was once taken is not given back. */
+/** Fresh processes for every round: memory that was once taken is not given back. */
 export async function measureStreams(stage: Stage): Promise<readonly Figure[]> {
-  const repeats = stage.options.quick ? 1 : 3;
+  const repeats = stage.options.quick ? 1 : stage.options.rounds;
   const bare: (number | null)[] = [];
   const full: (number | null)[] = [];
   const closed: number[] = [];
   for (let repeat = 0; repeat < repeats; repeat++) {
-    stage.progress(`streams: repeat ${repeat + 1} of ${repeats}`);
+    stage.progress(`streams: round ${repeat + 1} of ${repeats}`);
     const passThrough = await startPassThrough(stage);
     const bareUrl = `${passThrough.origin}/stream`;
     bare.push(

@@ -53,7 +53,8 @@ async function play(kind: ClientKind, way: Way): Promise<Outcome> {
   const heard = {
     tools: (await client.listTools()).tools.map(({ name }) => name),
     echo: (await client.callTool({ name: "echo", arguments: { words: "größer als ASCII" } })).content,
-    count: (await callReporting(recorded, count, ({ progress: at }) => progress.push(at))).content,
+    count: (await callReporting(recorded, count, { onprogress: (report) => progress.push(report.progress) }))
+      .content,
     progress,
     ask: (await client.callTool({ name: "ask", arguments: {} })).content,
     asked,

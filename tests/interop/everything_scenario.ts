@@ -93,11 +93,19 @@ async function serverAsks(recorded: RecordedClient, questions: Questions): Promi
   const { client } = recorded;
   const progress: unknown[] = [];
   const long = { name: "trigger-long-running-operation", arguments: { duration: 0.3, steps: 3 } };
-  const counted = await callReporting(recorded, long, (report) => progress.push(report));
+  const counted = await callReporting(recorded, long, { onprogress: (report) => progress.push(report) });
+  const stop = new AbortController();
+  const stopped = await outcomeOf(() =>
+    callReporting(recorded, { name: long.name, arguments: { duration: 1, steps: 5 } }, {
+      onprogress: () => stop.abort("enough"),
+      signal: stop.signal,
+    })
+  );
   const link = { url: "https://elsewhere.example/authorize", elicitationId: "e-1" };
   const heard = {
     counted,
     progress,
+    stopped,
     sampled: await call(client, "trigger-sampling-request", { prompt: "Say something", maxTokens: 20 }),
     elicited: await call(client, "trigger-elicitation-request"),
     opened: await call(client, "trigger-url-elicitation", link),

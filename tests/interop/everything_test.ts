@@ -35,7 +35,7 @@ async function bothWays(
 
 const SDKS: readonly (readonly [string, ClientKind])[] = [["v1", "v1"], ["v2", { v2: "legacy" }]];
 
-Deno.test("server-everything behaves as directly: progress, sampling, elicitation, roots, logging, updates, completion, DELETE (issue 6, TR-26, TR-28)", () =>
+Deno.test("server-everything behaves as directly: progress, cancelling, sampling, elicitation, roots, logging, updates, completion, DELETE (issue 6, TR-26, TR-28, TR-29)", () =>
   bothWays(async ({ direct, through }) => {
     for (const [name, kind] of SDKS) {
       const own = await playEverything(kind, direct);
@@ -49,6 +49,7 @@ Deno.test("server-everything behaves as directly: progress, sampling, elicitatio
       assert.match(JSON.stringify(own.sampled), /an answer/);
       assert.match(JSON.stringify(own.elicited), /Name: Ada/);
       assert.match(JSON.stringify(own.mustOpen), /-32042/);
+      assert.match(JSON.stringify(own.exchanges), /POST notifications\/cancelled 202/);
       assert.match(JSON.stringify(own.changedRoots), /file:\/\/\/two/);
       assert.equal((own.progress as unknown[]).length, 3); // an array: collected there
     }

@@ -67,15 +67,21 @@ export function recordedClient(
   return { connection: { client, transport }, client, connect: () => client.connect(transport), exchanges };
 }
 
-/** Calls a tool and hears its progress, which the two SDKs want to be told in different places. */
+/** What a caller of a tool wants to know, or to stop. */
+export interface CallOptions {
+  readonly onprogress: (report: { readonly progress: number }) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Calls a tool with options, which the two SDKs want to be told in different places. */
 export function callReporting(
   { connection, client }: Pick<RecordedClient, "connection" | "client">,
   params: { readonly name: string; readonly arguments: Record<string, unknown> },
-  onprogress: (report: { readonly progress: number }) => void,
+  options: CallOptions,
 ) {
   return connection.client instanceof ClientV1
-    ? connection.client.callTool(params, undefined, { onprogress })
-    : client.callTool(params, { onprogress });
+    ? connection.client.callTool(params, undefined, options)
+    : client.callTool(params, options);
 }
 
 /** SDK v1 declares the same capabilities with other optional members. */

@@ -10,7 +10,12 @@ import { mcpProxy } from "../../mod.ts";
 import { watchedGateway } from "../security/watched_gateway.ts";
 import { freePort } from "../support/child_process.ts";
 import { close, negotiatedVersion } from "../support/clients.ts";
-import { type ModernUpstream, serveLegacyOnly, serveModernOnly } from "../support/era_upstreams.ts";
+import {
+  type EraUpstream,
+  type ModernUpstream,
+  serveLegacyOnly,
+  serveModernOnly,
+} from "../support/era_upstreams.ts";
 import { obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { serveHarness } from "../support/raw_http.ts";
 import {
@@ -36,7 +41,7 @@ interface Outcome {
 
 const capabilities = { elicitation: { form: {} } };
 
-async function play(kind: ClientKind, way: Way): Promise<Outcome> {
+async function play(kind: ClientKind, way: Way, upstream: EraUpstream): Promise<Outcome> {
   const recorded = recordedClient(kind, way, { capabilities });
   const { connection, client, connect, exchanges } = recorded;
   const asked = answerQuestions(recorded);
@@ -56,6 +61,7 @@ async function play(kind: ClientKind, way: Way): Promise<Outcome> {
     count: (await callReporting(recorded, count, { onprogress: (report) => progress.push(report.progress) }))
       .content,
     progress,
+    stopped: await stopWaiting(recorded, upstream),
     ask: (await client.callTool({ name: "ask", arguments: {} })).content,
     asked,
     unknownTool: await outcomeOf(() => client.callTool({ name: "größe", arguments: {} })),
@@ -63,6 +69,15 @@ async function play(kind: ClientKind, way: Way): Promise<Outcome> {
   };
   await close(connection);
   return { version, session, failure: null, heard, exchanges: settled(exchanges) };
+}
+
+/** Calls a tool that never answers, and cancels it: by a notification, or by going away, as the era has it. */
+async function stopWaiting(recorded: RecordedClient, upstream: EraUpstream): Promise<string> {
+  const stop = new AbortController();
+  const options = { onprogress: () => stop.abort("enough"), signal: stop.signal };
+  const outcome = await outcomeOf(() => callReporting(recorded, { name: "wait", arguments: {} }, options));
+  await within(10_000, upstream.cancelled(), "the upstream hears that its answer is not wanted any more");
+  return outcome;
 }
 
 function answerQuestions({ connection, client }: RecordedClient): string[] {
@@ -124,14 +139,14 @@ async function through(upstream: { readonly url: URL }, act: (way: Way) => Promi
   await act({ url, token });
 }
 
-Deno.test("every official client finds its era through the gateway as it does directly, with the same exchanges (issue 6, TR-05, TR-07, TR-15)", async () => {
+Deno.test("every official client finds its era through the gateway as it does directly, with the same exchanges (issue 6, TR-05, TR-07, TR-15, TR-17, TR-29)", async () => {
   for (const [era, start] of [["legacy", serveLegacyOnly], ["modern", serveModernOnly]] as const) {
     await using upstream = start();
     await through(upstream, async (way) => {
       for (const { name, kind, ...expected } of MATRIX) {
         const what = `${name}, ${era} server`;
-        const direct = await play(kind, { url: upstream.url });
-        assert.deepEqual(await play(kind, way), direct, what);
+        const direct = await play(kind, { url: upstream.url }, upstream);
+        assert.deepEqual(await play(kind, way, upstream), direct, what);
         if (typeof expected[era] === "string") {
           assert.equal(direct.version, expected[era], what);
           assert.equal(direct.session, era === "legacy", what);

@@ -14,6 +14,8 @@ import { z } from "zod";
 export interface EraUpstream extends AsyncDisposable {
   /** Its MCP endpoint, on a free loopback port. */
   readonly url: URL;
+  /** Resolves when one more call of its tool `wait` has been cancelled. */
+  readonly cancelled: () => Promise<void>;
 }
 
 const info = { name: "one-era", version: "1.0.0" };
@@ -23,11 +25,34 @@ function text(words: string) {
   return { content: [{ type: "text" as const, text: words }] };
 }
 
+/** Calls that wait until they are cancelled, which is all that ends them. */
+class Waiting {
+  #ended = 0;
+  #seen = 0;
+  #wake = () => {};
+
+  untilCancelled(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) =>
+      signal.addEventListener("abort", () => {
+        this.#ended++;
+        this.#wake();
+        resolve();
+      }, { once: true })
+    );
+  }
+
+  async oneMore(): Promise<void> {
+    this.#seen++;
+    while (this.#ended < this.#seen) await new Promise<void>((resolve) => this.#wake = resolve);
+  }
+}
+
 /** Up to 2025-11-25, with `@modelcontextprotocol/sdk` 1.x: a session for each client, refusing what has none. */
 export function serveLegacyOnly(): EraUpstream {
   const sessions = new Map<string, { readonly server: McpServerV1; readonly transport: TransportV1 }>();
+  const waiting = new Waiting();
   const open = async () => {
-    const server = buildV1();
+    const server = buildV1(waiting);
     const transport = new TransportV1({
       sessionIdGenerator: () => crypto.randomUUID(),
       onsessioninitialized: (id) => void sessions.set(id, { server, transport }),
@@ -37,7 +62,7 @@ export function serveLegacyOnly(): EraUpstream {
     await server.connect(transport as Parameters<McpServerV1["connect"]>[0]);
     return { server, transport };
   };
-  return serve(async (request) => {
+  return serve(waiting, async (request) => {
     const id = request.headers.get("mcp-session-id");
     const known = id === null ? undefined : sessions.get(id);
     if (id !== null && known === undefined) {
@@ -54,7 +79,7 @@ export function serveLegacyOnly(): EraUpstream {
   });
 }
 
-function buildV1(): McpServerV1 {
+function buildV1(waiting: Waiting): McpServerV1 {
   const server = new McpServerV1(info);
   server.registerTool("echo", { inputSchema: { words: z.string() } }, ({ words }) => text(words));
   server.registerTool("count", { inputSchema: { to: z.number() } }, async ({ to }, extra) => {
@@ -63,6 +88,12 @@ function buildV1(): McpServerV1 {
       await extra.sendNotification({ method: "notifications/progress", params: { progressToken, progress } });
     }
     return text(`counted to ${to}`);
+  });
+  server.registerTool("wait", {}, async ({ _meta, sendNotification, signal }) => {
+    const progressToken = _meta?.progressToken ?? 0;
+    await sendNotification({ method: "notifications/progress", params: { progressToken, progress: 0 } });
+    await waiting.untilCancelled(signal);
+    return text("cancelled");
   });
   server.registerTool("ask", {}, async () => {
     const { content } = await server.server.elicitInput({
@@ -83,15 +114,16 @@ export interface ModernUpstream extends EraUpstream {
 
 /** 2026-07-28 and nothing else, with `@modelcontextprotocol/server` 2.x. */
 export function serveModernOnly(): ModernUpstream {
-  const handler = createMcpHandler(buildV2, { legacy: "reject" });
+  const waiting = new Waiting();
+  const handler = createMcpHandler(() => buildV2(waiting), { legacy: "reject" });
   return {
-    ...serve((request) => handler.fetch(request), () => handler.close()),
+    ...serve(waiting, (request) => handler.fetch(request), () => handler.close()),
     toolsChanged: () => handler.notify.toolsChanged(),
     endSubscriptions: () => handler.close(),
   };
 }
 
-function buildV2(): McpServer {
+function buildV2(waiting: Waiting): McpServer {
   const server = new McpServer(info);
   server.registerTool("echo", { inputSchema: z.object({ words: z.string() }) }, ({ words }) => text(words));
   server.registerTool("count", { inputSchema: z.object({ to: z.number() }) }, async ({ to }, { mcpReq }) => {
@@ -100,6 +132,12 @@ function buildV2(): McpServer {
       await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress } });
     }
     return text(`counted to ${to}`);
+  });
+  server.registerTool("wait", {}, async ({ mcpReq }) => {
+    const progressToken = mcpReq._meta?.progressToken ?? 0;
+    await mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress: 0 } });
+    await waiting.untilCancelled(mcpReq.signal);
+    return text("cancelled");
   });
   server.registerTool("ask", {}, ({ mcpReq }) => {
     const answer = inputResponse(mcpReq.inputResponses, "name");
@@ -113,6 +151,7 @@ function buildV2(): McpServer {
 }
 
 function serve(
+  waiting: Waiting,
   handle: (request: Request) => Response | Promise<Response>,
   close: () => Promise<void>,
 ): EraUpstream {
@@ -123,6 +162,7 @@ function serve(
   );
   return {
     url: new URL(`http://127.0.0.1:${server.addr.port}/mcp`),
+    cancelled: () => waiting.oneMore(),
     async [Symbol.asyncDispose]() {
       await close();
       // Not shutdown(): that would wait for streams whose clients are slow to leave.

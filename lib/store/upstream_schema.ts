@@ -119,6 +119,7 @@ export const signingKeys = collection("signing_key", {
 export type ConnectionRecord = RecordOf<typeof connections>;
 export type ConnectRecord = RecordOf<typeof connects>;
 export type PendingConnectRecord = RecordOf<typeof pendingConnects>;
+export type RefreshPauseRecord = RecordOf<typeof refreshPauses>;
 export type SigningKeyRecord = RecordOf<typeof signingKeys>;
 export type UpstreamClientRecord = RecordOf<typeof upstreamClients>;
 export type UpstreamServer = z.output<typeof upstreamServer>;

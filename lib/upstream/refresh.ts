@@ -5,10 +5,11 @@
 import { type Lease, takeLease } from "../store/lease.ts";
 import type { Services } from "../services.ts";
 import type { Entry } from "../store/store.ts";
-import { type ConnectionRecord, refreshPauses, type UpstreamServer } from "../store/upstream_schema.ts";
+import type { ConnectionRecord, UpstreamServer } from "../store/upstream_schema.ts";
 import type { ConnectParts } from "./connect.ts";
 import type { ConnectionRecords } from "./connection_records.ts";
 import { type Credential, credentialOf, STALE } from "./credential.ts";
+import { RefreshPauses } from "./refresh_pause.ts";
 import { currentClient } from "./registration.ts";
 import { askAsClient, isRegistered } from "./registration_check.ts";
 import { refreshTokens, revokeToken, TokenRefusedError, type UpstreamTokens } from "./token_endpoint.ts";
@@ -20,20 +21,12 @@ export const CONNECTION_TTL_MS = 365 * 86_400_000;
 const LEASE_MS = 12_000;
 const POLL_MS = 50;
 const LONGEST_WAIT_MS = 15_000;
-/** After a failure nobody asks again for this long; it doubles with every further one. */
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
-/** A server may ask for more with `Retry-After`, up to this: a mistake of its must not lock users out for long. */
-const LONGEST_RETRY_AFTER_MS = 15 * 60_000;
-/** How long a failure is remembered: the next pause is longer, and before the next attempt we look whether the server has moved. */
-const PAUSE_MEMORY_MS = 86_400_000;
-/** How old our knowledge of the server may be then, and how long looking may take. */
+/** How old our knowledge of the server may be when it has failed us, and how long looking again may take. */
 const LOOK_AGAIN_MS = 60_000;
 const LONGEST_LOOK_MS = 3_000;
 /** How long the store may be out of order while it should take new tokens. */
 const STORE_PATIENCE_MS = 20_000;
 const STORE_PAUSE_MS = 200;
-const MAX_REMEMBERED_PAUSES = 20_000;
 
 type RefreshServices = Pick<Services, "store" | "clock" | "random" | "events">;
 
@@ -47,11 +40,11 @@ export interface RefreshParts extends ConnectParts {
 export class Refreshes {
   readonly #parts: RefreshParts;
   readonly #running = new Map<string, Promise<Credential>>();
-  /** The pauses that this process knows of, so that calls meanwhile cost the store nothing. */
-  readonly #pauses = new Map<string, { readonly obtainedAt: number; readonly until: number }>();
+  readonly #pauses: RefreshPauses;
 
   constructor(parts: RefreshParts) {
     this.#parts = parts;
+    this.#pauses = new RefreshPauses(parts.services, parts.settings.id);
   }
 
   /**
@@ -61,11 +54,8 @@ export class Refreshes {
   once(owner: string, stale: ConnectionRecord): Promise<Credential> {
     const running = this.#running.get(owner);
     if (running !== undefined) return running;
-    const pause = this.#pauses.get(owner);
-    if (pause?.obtainedAt === stale.obtainedAt) {
-      const left = pause.until - this.#parts.services.clock.now();
-      if (left > 0) return Promise.reject(paused(left));
-    }
+    const paused = this.#pauses.known(owner, stale);
+    if (paused !== null) return Promise.reject(paused);
     const refreshing = this.#refresh(owner, stale).finally(() => this.#running.delete(owner));
     this.#running.set(owner, refreshing);
     return refreshing;
@@ -79,7 +69,6 @@ export class Refreshes {
   /** Whoever gets the lease refreshes; the others wait until another credential is in the store, or nobody may ask. */
   async #refresh(owner: string, stale: ConnectionRecord): Promise<Credential> {
     const { services, settings, records } = this.#parts;
-    const { store, clock } = services;
     const until = performance.now() + LONGEST_WAIT_MS;
     while (performance.now() < until) {
       const lease = await takeLease(services, `refresh:${owner}:${settings.id}`, LEASE_MS);
@@ -88,15 +77,7 @@ export class Refreshes {
         if (entry === null) return { kind: "absent" };
         const { value } = entry;
         if (value.dead || !isSame(value, stale)) return this.#adopt(entry);
-        const pause = await store.get(refreshPauses, owner, settings.id);
-        const failures = pause?.value.obtainedAt === value.obtainedAt ? pause.value.failures : 0;
-        if (pause !== null && failures > 0) {
-          const left = pause.value.until - clock.now();
-          if (left > 0) {
-            this.#remember(owner, pause.value);
-            throw paused(left);
-          }
-        }
+        const failures = await this.#pauses.failures(owner, value);
         if (lease !== null) return await this.#attempt(entry, lease, failures);
       } finally {
         // One that cannot be given back ends by itself; what was refreshed is stored.
@@ -119,24 +100,14 @@ export class Refreshes {
       return await this.#exchange(entry, server, lease);
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
-      const { store, clock, random, events } = this.#parts.services;
-      const asked = error.retryAfterMs === null ? null : Math.min(error.retryAfterMs, LONGEST_RETRY_AFTER_MS);
-      const [jitter = 0] = random(1);
-      const backoff = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (1 + jitter / 1024);
-      const until = clock.now() + Math.ceil(Math.max(asked ?? 0, backoff));
-      const { obtainedAt } = entry.value;
-      const pause = { obtainedAt, failures: failures + 1, until, expiresAt: until + PAUSE_MEMORY_MS };
-      await store.write().set(refreshPauses, entry.id, pause).commit();
-      this.#remember(entry.id[0], pause);
-      events.emit("warn", "mcp_auth_upstream_refresh_failed", {
+      const [owner] = entry.id;
+      const paused = await this.#pauses.begin(owner, entry.value, { cause: error, failures });
+      this.#parts.services.events.emit("warn", "mcp_auth_upstream_refresh_failed", {
         upstreamServerId: this.#parts.settings.id,
-        subjectId: entry.id[0],
+        subjectId: owner,
         reasonCode: error.reason,
       });
-      throw new UpstreamError("unavailable", error.reason, {
-        cause: error,
-        retryAfterMs: until - clock.now(),
-      });
+      throw paused;
     }
   }
 
@@ -267,12 +238,6 @@ export class Refreshes {
     this.#parts.records.forget(id[0]);
     return credentialOf(value);
   }
-
-  #remember(owner: string, { obtainedAt, until }: { readonly obtainedAt: number; readonly until: number }) {
-    const [oldest] = this.#pauses.keys();
-    if (this.#pauses.size >= MAX_REMEMBERED_PAUSES && oldest !== undefined) this.#pauses.delete(oldest);
-    this.#pauses.set(owner, { obtainedAt, until });
-  }
 }
 
 /** Whether two records hold one and the same credential. A server may answer a refresh with the tokens that it gave out before. */
@@ -292,8 +257,4 @@ async function untilStored<Result>(attempt: () => Promise<Result>): Promise<Resu
       await new Promise((resolve) => setTimeout(resolve, STORE_PAUSE_MS));
     }
   }
-}
-
-function paused(leftMs: number): UpstreamError {
-  return new UpstreamError("unavailable", "refresh_paused", { retryAfterMs: leftMs });
 }

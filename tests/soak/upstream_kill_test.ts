@@ -5,7 +5,7 @@ import { printTable } from "./measures.ts";
 
 Deno.test("kill -9 two hundred times amid connects and refreshes leaves no half-written pair, no credential in another's row, no lasting lease, and asks only those to reconnect whose refresh was cut (F03, F04, F06)", async () => {
   const startedAt = performance.now();
-  const figures = await killAmidUpstreamOAuth({ kills: 200, users: 12, longestLife: 250 });
+  const figures = await killAmidUpstreamOAuth({ kills: 200, users: 12, longestLife: 150 });
   await printTable(`200 kills in ${((performance.now() - startedAt) / 1000).toFixed(0)} s`, [
     ["step", "done", "cut"],
     ...Object.entries(figures.cuts).map(([step, { done, cut }]) => [step, done, cut]),

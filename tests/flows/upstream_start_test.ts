@@ -1,9 +1,8 @@
 /** `main.ts` and its upstreams: what the start tells of their names, and how an operator's own proxy is used. */
 import assert from "node:assert/strict";
-import { HeadlessBrowser } from "../support/browser.ts";
 import { rawHost, writeAll } from "../support/document_host.ts";
-import { type GatewayProcess, startGateway } from "../support/gateway_process.ts";
-import { type Askable, callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
+import { askableProcess, startGateway } from "../support/gateway_process.ts";
+import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
 
 const config = (upstream: string, options = "") => `
   import { defineGateway, mcpDevOAuth, mcpProxy } from "@sallyport/gateway";
@@ -12,25 +11,12 @@ const config = (upstream: string, options = "") => `
     routes: [mcpProxy("/alpha", { operationId: "alpha", upstream: "${upstream}", ${options} })],
   });`;
 
-/** The process as the steps of a flow ask it. */
-function askable({ origin }: GatewayProcess): Askable {
-  const ask: Askable["fetch"] = (url, init) => fetch(new URL(url, origin), { redirect: "manual", ...init });
-  return {
-    origin,
-    fetch: ask,
-    browser: () =>
-      new HeadlessBrowser({
-        fetch: (input, init) => ask(input instanceof Request ? input.url : input, init),
-      }),
-  };
-}
-
 Deno.test("the start tells of an upstream whose name does not resolve, and goes on (B13 197, F21)", async () => {
   const gateway = await startGateway({ config: config("https://no-such-name.invalid/mcp") });
   try {
     const { operationId, reasonCode, level } = await gateway.waitForEvent("mcp_upstream_address_refused");
     assert.deepEqual([operationId, reasonCode, level], ["alpha", "upstream_name_unresolved", "warn"]);
-    const flow = askable(gateway);
+    using flow = askableProcess(gateway);
     const { access_token } = await obtainTokens(flow, await registerClient(flow));
     const refused = await callMcp(flow, "/alpha", access_token);
     assert.equal(refused.status, 502);
@@ -57,7 +43,7 @@ Deno.test("a name that only an operator's proxy knows needs allowPrivateNetwork,
   for (const [options, status] of [["", 502], ["allowPrivateNetwork: true", 200]] as const) {
     const gateway = await startGateway({ config: config("http://mcp.inside.invalid/mcp", options), env });
     try {
-      const flow = askable(gateway);
+      using flow = askableProcess(gateway);
       const { access_token } = await obtainTokens(flow, await registerClient(flow));
       const response = await callMcp(flow, "/alpha", access_token);
       assert.equal(response.status, status, options);

@@ -163,15 +163,10 @@ const ANSWERED = new Set([
 ]);
 
 Deno.test("of an upstream's header fields none acts on the client, its browser or a proxy (B13 191, RS-13, TR-04)", async () => {
-  await rawScene(async ({ upstream, lines, send, gateway }) => {
+  await rawScene(async ({ upstream, gateway, ping }) => {
     gateway.canary(CANARY);
     upstream.answer = rawResult(...HOSTILE);
-    const { responses } = await send([
-      "POST /alpha HTTP/1.1",
-      ...lines,
-      "Connection: close",
-      `Content-Length: ${PING.length}`,
-    ], PING);
+    const { responses } = await ping();
     const [{ status, headers, body } = assert.fail()] = responses;
     assert.equal(status, 200);
     assert.equal(JSON.parse(body).id, 1);
@@ -184,7 +179,7 @@ Deno.test("of an upstream's header fields none acts on the client, its browser o
 });
 
 Deno.test("whatever an upstream's status, its challenge and cookies stay there (B13 191, B13 192, RS-13)", async () => {
-  await rawScene(async ({ upstream, lines, send }) => {
+  await rawScene(async ({ upstream, ping }) => {
     const statuses: readonly (readonly [string, number])[] = [
       ["401 Unauthorized", 502],
       ["403 Forbidden", 502],
@@ -197,12 +192,7 @@ Deno.test("whatever an upstream's status, its challenge and cookies stay there (
     ];
     for (const [line, expected] of statuses) {
       upstream.answer = rawResult(...HOSTILE).replace("200 OK", line);
-      const { text, responses } = await send([
-        "POST /alpha HTTP/1.1",
-        ...lines,
-        "Connection: close",
-        `Content-Length: ${PING.length}`,
-      ], PING);
+      const { text, responses } = await ping();
       assert.equal(responses[0]?.status, expected, line);
       assert.doesNotMatch(text, /evil\.test|set-cookie|www-authenticate|proxy-auth|clear-site|canary/i, line);
     }
@@ -210,33 +200,22 @@ Deno.test("whatever an upstream's status, its challenge and cookies stay there (
 });
 
 Deno.test("informational answers of an upstream are not passed on (B13 191)", async () => {
-  await rawScene(async ({ upstream, lines, send }) => {
+  await rawScene(async ({ upstream, ping }) => {
     const hints = "HTTP/1.1 103 Early Hints\r\nLink: <https://evil.test/x.js>; rel=preload\r\n\r\n";
     upstream.answer = hints + hints + rawResult();
-    const { text, responses } = await send([
-      "POST /alpha HTTP/1.1",
-      ...lines,
-      "Connection: close",
-      `Content-Length: ${PING.length}`,
-    ], PING);
+    const { text, responses } = await ping();
     assert.deepEqual(responses.map(({ status }) => status), [200]);
     assert.doesNotMatch(text, /evil|103/);
   });
 });
 
 Deno.test("CORS fields of an answer are ours alone, on results and on errors (B13 191, RS-12)", async () => {
-  await rawScene(async ({ upstream, lines, send, port }) => {
+  await rawScene(async ({ upstream, port, ping }) => {
     upstream.answer = rawResult(...HOSTILE);
     const origin = `http://localhost:${port + 1}`;
     for (const line of ["200 OK", "500 Internal Server Error"]) {
       upstream.answer = rawResult(...HOSTILE).replace("200 OK", line);
-      const { responses } = await send([
-        "POST /alpha HTTP/1.1",
-        ...lines,
-        `Origin: ${origin}`,
-        "Connection: close",
-        `Content-Length: ${PING.length}`,
-      ], PING);
+      const { responses } = await ping([`Origin: ${origin}`]);
       const headers = responses[0]?.headers;
       assert.equal(headers?.get("access-control-allow-origin"), origin);
       assert.equal(headers?.get("access-control-allow-credentials"), null);

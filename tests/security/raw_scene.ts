@@ -23,6 +23,8 @@ export interface RawScene {
   readonly lines: readonly string[];
   /** Sends the head lines and the body as they are; the connection is closed by the gateway, or after `waitMs`. */
   readonly send: (head: readonly string[], body?: string, waitMs?: number) => Promise<RawExchange>;
+  /** An admissible request with {@linkcode PING}, and further header lines. */
+  readonly ping: (more?: readonly string[]) => Promise<RawExchange>;
 }
 
 /** Starts it, with a token for `/alpha`. */
@@ -51,18 +53,24 @@ export async function rawScene(
   });
   await using _server = serveHarness(gateway, port);
   const { access_token: token } = await obtainTokens(gateway, await registerClient(gateway));
+  const lines = [
+    `Host: 127.0.0.1:${port}`,
+    `Authorization: Bearer ${token}`,
+    "Content-Type: application/json",
+    "Accept: application/json, text/event-stream",
+  ];
+  const send: RawScene["send"] = (head, body = "", waitMs = 2000) =>
+    rawExchange(port, `${head.join("\r\n")}\r\n\r\n${body}`, { waitMs });
   await test({
     gateway,
     upstream,
     port,
     token,
-    lines: [
-      `Host: 127.0.0.1:${port}`,
-      `Authorization: Bearer ${token}`,
-      "Content-Type: application/json",
-      "Accept: application/json, text/event-stream",
-    ],
-    send: (head, body = "", waitMs = 2000) =>
-      rawExchange(port, `${head.join("\r\n")}\r\n\r\n${body}`, { waitMs }),
+    lines,
+    send,
+    ping: (more = []) => {
+      const length = `Content-Length: ${PING.length}`;
+      return send(["POST /alpha HTTP/1.1", ...lines, ...more, "Connection: close", length], PING);
+    },
   });
 }

@@ -1,5 +1,4 @@
 /** Floods from many addresses, and the honest clients that want to be served meanwhile. */
-import { HeadlessBrowser } from "../support/browser.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway_process.ts";
 import {
   type Askable,
@@ -48,22 +47,6 @@ export function startEcho(): Deno.HttpServer<Deno.NetAddr> {
     const { id } = await request.json();
     return Response.json({ jsonrpc: "2.0", id, result: { content: [] } });
   });
-}
-
-/** Asks a process with connections of its own; dispose of them at the end, or when the process was killed. */
-export function askableProcess({ origin }: Pick<GatewayProcess, "origin">): Askable & Disposable {
-  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 64 });
-  const ask: Askable["fetch"] = (url, init) =>
-    fetch(new URL(url, origin), { ...init, client, redirect: "manual" });
-  return {
-    origin,
-    fetch: ask,
-    browser: () =>
-      new HeadlessBrowser({
-        fetch: (input, init) => ask(input instanceof Request ? input.url : input, init),
-      }),
-    [Symbol.dispose]: () => client.close(),
-  };
 }
 
 /** The n-th of ten million addresses. */

@@ -1,9 +1,9 @@
 /** Anonymous floods against a gateway process: the store stays bounded, and honest clients are served. */
 import assert from "node:assert/strict";
 import { authorizeUrl, REDIRECT_URI, registerClient, type TestClient } from "../support/oauth_flow.ts";
+import { askableProcess } from "../support/gateway_process.ts";
 import {
   address,
-  askableProcess,
   flood,
   HonestClients,
   snapshot,

@@ -4,9 +4,9 @@ import { parseKeyRing } from "../../lib/crypto/keyring.ts";
 import { systemRandom } from "../../lib/crypto/secret_token.ts";
 import * as schema from "../../lib/store/schema.ts";
 import { freePort } from "../support/child_process.ts";
-import { startGateway } from "../support/gateway_process.ts";
+import { askableProcess, startGateway } from "../support/gateway_process.ts";
 import { assertInvariants } from "../support/invariants.ts";
-import { askableProcess, startEcho } from "./flood.ts";
+import { startEcho } from "./flood.ts";
 import { ClientLife, noCuts } from "./life.ts";
 import { pause, printTable } from "./measures.ts";
 

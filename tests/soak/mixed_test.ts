@@ -1,7 +1,7 @@
 /** Three minutes of twenty clients that do everything, with access tokens of fifteen seconds and the default quotas: nobody notices anything. */
 import assert from "node:assert/strict";
 import type { HeadlessBrowser } from "../support/browser.ts";
-import { startGateway } from "../support/gateway_process.ts";
+import { askableProcess, startGateway } from "../support/gateway_process.ts";
 import {
   type Askable,
   callMcp,
@@ -12,7 +12,7 @@ import {
   type TestClient,
   type TestTokens,
 } from "../support/oauth_flow.ts";
-import { askableProcess, snapshot, snapshotRows } from "./flood.ts";
+import { snapshot, snapshotRows } from "./flood.ts";
 import { Latencies, pause, printTable, residentMiB } from "./measures.ts";
 
 const MINUTES = 3;

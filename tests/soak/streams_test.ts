@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../support/child_process.ts";
-import { type GatewayProcess, isHealthy, startGateway } from "../support/gateway_process.ts";
+import { askableProcess, type GatewayProcess, isHealthy, startGateway } from "../support/gateway_process.ts";
 import { type Askable, callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
-import { askableProcess, flood } from "./flood.ts";
+import { flood } from "./flood.ts";
 import { Latencies, openFiles, pause, printTable, residentMiB, rounded } from "./measures.ts";
 
 const STREAMS = 1_000;

@@ -1,6 +1,8 @@
 /** The gateway as its users run it: `main.ts` in a process of its own, with a configuration, a port and a store of its own. */
 import { fileURLToPath } from "node:url";
+import { HeadlessBrowser } from "./browser.ts";
 import { freePort, TestChild } from "./child_process.ts";
+import type { Askable } from "./oauth_flow.ts";
 
 const main = fileURLToPath(import.meta.resolve("../../main.ts"));
 const configuration = fileURLToPath(import.meta.resolve("../../deno.json"));
@@ -84,6 +86,22 @@ export async function startGateway(options: GatewayProcessOptions): Promise<Gate
         await removeFolder();
       }
     },
+  };
+}
+
+/** Asks a process with connections of its own; dispose of them at the end, or when the process was killed. */
+export function askableProcess({ origin }: Pick<GatewayProcess, "origin">): Askable & Disposable {
+  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 64 });
+  const ask: Askable["fetch"] = (url, init) =>
+    fetch(new URL(url, origin), { ...init, client, redirect: "manual" });
+  return {
+    origin,
+    fetch: ask,
+    browser: () =>
+      new HeadlessBrowser({
+        fetch: (input, init) => ask(input instanceof Request ? input.url : input, init),
+      }),
+    [Symbol.dispose]: () => client.close(),
   };
 }
 

@@ -32,6 +32,9 @@ export interface FilteredRequest {
   readonly body: string | null;
 }
 
+/** A refusal, or what has to be done to the answer; `null`: nothing. */
+export type Admission = Response | AnswerFilter | null;
+
 /** The filter of a route; `null` if it has none. */
 export function routeCapabilities(
   deployment: Deployment,
@@ -66,10 +69,10 @@ export class RouteCapabilities {
   }
 
   /**
-   * A refusal, or what has to be done to the answer; `null`: nothing, and it is not even read.
+   * A refusal, or what has to be done to the answer; `null`: nothing, and it is not even read. At once where nothing has to be waited for.
    * @throws {JsonRpcError} -32600 for a message that two readers could understand in two ways; 400.
    */
-  async admit(asked: FilteredRequest): Promise<Response | AnswerFilter | null> {
+  admit(asked: FilteredRequest): Admission | Promise<Admission> {
     const { request, message, body } = asked;
     if (request.method === "DELETE") return null;
     const messages = body === null ? [] : messagesOf(JSON.parse(body));
@@ -81,14 +84,29 @@ export class RouteCapabilities {
     // A stream that is resumed replays whatever it was opened for.
     const lists = need.lists || request.headers.has("last-event-id");
     if (!need.judging && !lists && !(need.notifications && this.#mayLimitResources)) return null;
-    const allowance = this.#immediate(asked) ?? await this.#allowance(asked);
+    const decide = (allowance: Allowance) =>
+      this.#admission(asked, { allowance, messages, lists, notifications: need.notifications });
+    const allowance = this.#immediate(asked);
+    return allowance === null ? this.#allowance(asked).then(decide) : decide(allowance);
+  }
+
+  #admission(
+    asked: FilteredRequest,
+    what: {
+      readonly allowance: Allowance;
+      readonly messages: readonly unknown[];
+      readonly lists: boolean;
+      readonly notifications: boolean;
+    },
+  ): Admission {
+    const { allowance, messages, lists, notifications } = what;
     const refused = refusedRequests(allowance, messages);
     if (refused !== null) return this.#refusal(asked, refused);
-    if (!lists && !(need.notifications && allowance.limitsResources)) return null;
+    if (!lists && !(notifications && allowance.limitsResources)) return null;
     return new AnswerFilter({
       allowance,
       cache: this.#cache,
-      id: message?.id ?? null,
+      id: asked.message?.id ?? null,
       lists,
       report: (reasonCode) =>
         this.#deployment.services.events.emit("warn", "mcp_capability_answer_withheld", {

@@ -130,7 +130,8 @@ async function relay(
   const headers = requestHeaders(request.headers, { modern: isModern(message) });
   addSession(headers, endpoint, admitted, message);
   const { capabilities } = endpoint;
-  const filter = capabilities === null ? null : await capabilities.admit({ ...admitted, message, body });
+  const admission = capabilities === null ? null : capabilities.admit({ ...admitted, message, body });
+  const filter = admission instanceof Promise ? await admission : admission;
   if (filter instanceof Response) return filter;
   const caller: Caller = { verdict, context, id: message?.id ?? null };
   const credential = endpoint.credential.peek(verdict) ?? await endpoint.credential.resolve(caller);

@@ -57,15 +57,18 @@ export class AnswerTooLargeError extends Error {
 }
 
 /** The whole answer as text. @throws {AnswerTooLargeError} beyond `maxBytes`, having read no more than that. */
-export async function readAnswer(answer: Response, maxBytes: number): Promise<string> {
+export function readAnswer(answer: Response, maxBytes: number): Promise<string> {
   const length = answer.headers.get("content-length");
-  if (length !== null) {
-    // What comes is exactly as long: answers are never asked for, nor read, in a compressed form.
-    if (Number(length) <= maxBytes) return await answer.text();
-    await answer.body?.cancel();
+  // What comes is exactly as long: answers are never asked for, nor read, in a compressed form.
+  return length !== null && Number(length) <= maxBytes ? answer.text() : readAtMost(answer, maxBytes);
+}
+
+async function readAtMost(answer: Response, maxBytes: number): Promise<string> {
+  if (answer.body === null) return "";
+  if (Number(answer.headers.get("content-length")) > maxBytes) {
+    await answer.body.cancel();
     throw new AnswerTooLargeError();
   }
-  if (answer.body === null) return "";
   const decoder = new TextDecoder();
   let text = "";
   let size = 0;

@@ -103,16 +103,18 @@ export class RouteCapabilities {
     const refused = refusedRequests(allowance, messages);
     if (refused !== null) return this.#refusal(asked, refused);
     if (!lists && !(notifications && allowance.limitsResources)) return null;
+    // A stream may live for long: nothing of the request is held for it but what an event would tell.
+    const { context, verdict, message } = asked;
+    const { events } = this.#deployment.services;
     return new AnswerFilter({
       allowance,
       cache: this.#cache,
-      id: asked.message?.id ?? null,
+      id: message?.id ?? null,
       lists,
-      report: (reasonCode) =>
-        this.#deployment.services.events.emit("warn", "mcp_capability_answer_withheld", {
-          ...this.#fields(asked),
-          reasonCode,
-        }),
+      report: (reasonCode) => {
+        const fields = this.#fields({ context, verdict, message });
+        events.emit("warn", "mcp_capability_answer_withheld", { ...fields, reasonCode });
+      },
     });
   }
 
@@ -211,7 +213,7 @@ export class RouteCapabilities {
     return Response.json(errors[0], { status: message?.modern ? 404 : 200, headers });
   }
 
-  #fields({ context, verdict, message }: FilteredRequest) {
+  #fields({ context, verdict, message }: Pick<FilteredRequest, "context" | "verdict" | "message">) {
     return {
       requestId: context.requestId,
       operationId: this.#operationId,

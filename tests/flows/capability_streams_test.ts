@@ -168,19 +168,32 @@ Deno.test("a filtered stream ends when its token does (RS-14)", async () => {
 });
 
 Deno.test("an upstream that fails in the middle of a list: the client is told, and nothing half-read passes", async () => {
-  let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  const answer = () => {
-    const body = new ReadableStream<Uint8Array>({
-      start(given) {
-        controller = given;
-        given.enqueue(new TextEncoder().encode(hiddenList.slice(0, -5)));
-      },
-      pull: () => controller?.error(new Error("gone")),
+  const answer = () =>
+    new Response(ReadableStream.from([new TextEncoder().encode(hiddenList.slice(0, -5))]), {
+      headers: { "content-type": "application/json", "content-length": String(hiddenList.length) },
     });
-    return new Response(body, { headers: { "content-type": "application/json" } });
-  };
   await using curated = await curatedGateway(TOOLS, { script: { answer }, expect5xx: [502] });
   const { status, text, body } = await curated.ask(legacy("tools/list", {}, "x"));
   assert.deepEqual([status, body.id], [502, "x"]);
   assert.ok(!text.includes("delete_everything"));
+});
+
+Deno.test("timeouts.idleMs holds for filtered answers, too", async () => {
+  const silent = (type: string, text: string) =>
+    new Response(
+      new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode(text)) }),
+      { headers: { "content-type": type } },
+    );
+  const script = { answer: () => silent("application/json", hiddenList.slice(0, -5)) };
+  await using curated = await curatedGateway(RESOURCES, { script, idleMs: 100, expect5xx: [502] });
+  const list = await curated.ask(legacy("tools/list"));
+  assert.equal(list.status, 502);
+  assert.ok(!list.text.includes("delete_everything"));
+  curated.script.answer = () => silent("text/event-stream", `data: ${progress}\n\ndata: half`);
+  const stream = await curated.send(legacy("tools/call", { name: "list_issues" }));
+  const reader = stream.body?.getReader();
+  assert.equal(new TextDecoder().decode((await reader?.read())?.value), `data: ${progress}\n\n`);
+  await assert.rejects(async () => await reader?.read());
+  const idle = curated.gateway.events.filter(({ reasonCode }) => reasonCode === "upstream_idle");
+  assert.equal(idle.length, 2);
 });

@@ -9,6 +9,8 @@ export interface CuratedOptions extends Omit<WatchedOptions, "upstream" | "confi
   readonly script?: Partial<CuratedScript>;
   /** Beside the filter. */
   readonly policies?: readonly RoutePolicy[];
+  /** `timeouts.idleMs` of the route. */
+  readonly idleMs?: number;
 }
 
 /** The running parts. */
@@ -51,6 +53,7 @@ export async function curatedGateway(
       routes: [mcpProxy("/alpha", {
         operationId: "alpha",
         upstream: url,
+        ...(options.idleMs === undefined ? {} : { timeouts: { idleMs: options.idleMs } }),
         policies: [...options.policies ?? [], capabilityFilter(filter)],
       })],
     }),

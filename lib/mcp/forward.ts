@@ -3,6 +3,7 @@ import { abortable } from "../http/abortable.ts";
 import type { Deadlines } from "../runtime/deadlines.ts";
 import { type HeaderRecord, USER_AGENT } from "./headers.ts";
 import { JSON_RPC_CODES, JsonRpcError, type JsonRpcId } from "./json_rpc.ts";
+import { targetUrl } from "./target_url.ts";
 import type { AddressFault, UpstreamAddress } from "./upstream_address.ts";
 
 const MAX_REDIRECTS = 5;
@@ -62,7 +63,7 @@ export async function forward(
     const judged = upstream.address?.judge();
     const fault = judged instanceof Promise ? await abortable(judged, controller.signal) : judged;
     if (fault) throw unavailable(upstream, request, FAULTS[fault]);
-    const url = targetUrl(upstream, request);
+    const url = targetUrl(upstream.url, request.search);
     const response = await send(upstream, request, { url, atHome: true });
     return isRedirect(response) ? await follow(upstream, request, { response, url }) : response;
   } catch (error) {
@@ -73,10 +74,6 @@ export async function forward(
   } finally {
     stop();
   }
-}
-
-function targetUrl({ url }: Upstream, { search }: UpstreamRequest): string {
-  return search === "" ? url : url + (url.includes("?") ? "&" : "?") + search.slice(1);
 }
 
 function send(

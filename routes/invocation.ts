@@ -3,7 +3,13 @@ import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { ClientGoneError } from "../lib/mcp/forward.ts";
 import { JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
-import { type EventFields, type EventLevel, type Events, SharedFields } from "../lib/observability/events.ts";
+import {
+  type EventFields,
+  type EventLevel,
+  type Events,
+  NO_FIELDS,
+  SharedFields,
+} from "../lib/observability/events.ts";
 import type { Services } from "../lib/services.ts";
 import type { RequestContext } from "./context.ts";
 
@@ -52,15 +58,10 @@ class OneInvocation implements Invocation {
   constructor(events: Events, { context, route, verdict, message }: About) {
     this.#events = events;
     this.#level = message?.method && CAPABILITY_METHODS.has(message.method) ? "info" : "debug";
-    this.#fields = new SharedFields({
-      requestId: context.requestId,
-      operationId: route.operationId,
-      subjectId: verdict.userId,
-      clientId: verdict.clientId,
-      ...(message?.method ? { mcpMethod: message.method } : {}),
-      ...(message?.capability ? { capability: message.capability } : {}),
-    });
-    events.emit(this.#level, "mcp_capability_invoked", {}, this.#fields);
+    this.#fields = new SharedFields(callerOf(verdict, route)).add("requestId", context.requestId);
+    if (message?.method) this.#fields.add("mcpMethod", message.method);
+    if (message?.capability) this.#fields.add("capability", message.capability);
+    events.emit(this.#level, "mcp_capability_invoked", NO_FIELDS, this.#fields);
   }
 
   upstreamAnswered(status: number): void {
@@ -91,6 +92,21 @@ class OneInvocation implements Invocation {
     const level = outcome === "error" ? "warn" : this.#level;
     this.#events.emit(level, "mcp_capability_completed", { ...about, outcome, latencyMs }, this.#fields);
   }
+}
+
+const callers = new WeakMap<Verdict, SharedFields>();
+
+/** The same for all calls with one token, which is good for one route. */
+function callerOf(verdict: Verdict, { operationId }: Route): SharedFields {
+  let caller = callers.get(verdict);
+  if (caller === undefined) {
+    caller = new SharedFields()
+      .add("operationId", operationId)
+      .add("subjectId", verdict.userId)
+      .add("clientId", verdict.clientId);
+    callers.set(verdict, caller);
+  }
+  return caller;
 }
 
 function rounded(milliseconds: number): number {

@@ -80,24 +80,36 @@ export interface EventFields {
   readonly errorName?: string;
 }
 
+/** For an event that says nothing beside what it shares. */
+export const NO_FIELDS: EventFields = {};
+
 /** Takes events. */
 export interface Events {
   /** `shared` must not name what `fields` names. */
   emit(level: EventLevel, event: EventName, fields: EventFields, shared?: SharedFields): void;
 }
 
-/** Fields that several events have in common: they are written as JSON once, and only if one of the events is. */
+/**
+ * Fields that several events have in common, written as JSON once: to stringify both events of a call as a whole costs several times as
+ * much, and events are the dearest thing that the gateway does for a call.
+ */
 export class SharedFields {
-  readonly fields: EventFields;
-  #json: string | null = null;
+  #json: string;
 
-  constructor(fields: EventFields) {
-    this.fields = fields;
+  /** Begins with the fields of `base`. */
+  constructor(base?: SharedFields) {
+    this.#json = base === undefined ? "" : base.json;
+  }
+
+  /** Adds a field that is not there yet. */
+  add<Name extends keyof EventFields>(name: Name, value: NonNullable<EventFields[Name]>): this {
+    this.#json += `${this.#json === "" ? "" : ","}"${name}":${written(value)}`;
+    return this;
   }
 
   /** The members of a JSON object, without its braces. */
   get json(): string {
-    return this.#json ??= membersOf(this.fields);
+    return this.#json;
   }
 }
 
@@ -105,7 +117,7 @@ const RANK: Readonly<Record<EventLevel, number>> = { debug: 0, info: 1, warn: 2,
 const LONGEST_FIELD = 256;
 /** What JSON leaves as it is although a terminal acts on it: DEL, the C1 controls, line separators, changes of direction. */
 const UNPRINTABLE = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-/** Fields that are shorter than this together have none that is too long, or one that does no harm. */
+/** What is shorter than this has no field that is too long, or one that does no harm. */
 const SUSPICIOUS_LENGTH = 1_024;
 
 /** Events at `level` and above, one line each, handed to `write` without the newline. */
@@ -126,19 +138,18 @@ export function createEvents(
   return {
     emit(level, event, fields, shared) {
       if (RANK[level] < least) return;
-      // Put together by hand: stringifying the whole line anew for each event costs twice as much.
       let line = `{"time":"${timeOf(clock.now())}","level":"${level}","event":"${event}"`;
       if (shared !== undefined) line += `,${shared.json}`;
-      const members = membersOf(fields);
-      write(members === "" ? `${line}}` : `${line},${members}}`);
+      const own = fields === NO_FIELDS ? "{}" : written(fields);
+      write(own === "{}" ? `${line}}` : `${line},${own.slice(1)}`);
     },
   };
 }
 
-function membersOf(fields: EventFields): string {
-  const json = JSON.stringify(fields);
-  const short = json.length < SUSPICIOUS_LENGTH ? json : JSON.stringify(fields, shorten);
-  return short.slice(1, -1).replace(UNPRINTABLE, escaped);
+function written(value: EventFields | string | number): string {
+  const json = JSON.stringify(value);
+  const short = json.length < SUSPICIOUS_LENGTH ? json : JSON.stringify(value, shorten);
+  return short.replace(UNPRINTABLE, escaped);
 }
 
 function shorten(_key: string, value: unknown): unknown {

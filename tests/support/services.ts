@@ -44,7 +44,7 @@ export async function testServices(options: TestServicesOptions = {}): Promise<T
     kv: observeReads(kv, (key) => reads.push(key)),
     events: {
       emit: (level, event, fields, shared) =>
-        void emitted.push({ level, event, ...shared?.fields, ...fields }),
+        void emitted.push({ level, event, ...JSON.parse(`{${shared?.json ?? ""}}`), ...fields }),
     },
   });
   return {

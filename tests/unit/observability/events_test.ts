@@ -4,6 +4,7 @@ import {
   createEvents,
   type EventFields,
   type EventLevel,
+  NO_FIELDS,
   SharedFields,
 } from "../../../lib/observability/events.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -44,9 +45,10 @@ Deno.test("each event bears its own millisecond, also when the clock is set back
 
 Deno.test("what events share stands in each of them, beside their own, shortened and escaped alike (B16 256)", () => {
   const { events, lines } = logger("info");
-  const shared = new SharedFields({ requestId: "r", capability: '\u202e"\n' + "x".repeat(5000) });
-  events.emit("info", "mcp_capability_invoked", {}, shared);
-  events.emit("debug", "mcp_capability_invoked", {}, shared);
+  const base = new SharedFields().add("requestId", "r");
+  const shared = new SharedFields(base).add("capability", '\u202e"\n' + "x".repeat(5000));
+  events.emit("info", "mcp_capability_invoked", NO_FIELDS, shared);
+  events.emit("debug", "mcp_capability_invoked", NO_FIELDS, shared);
   events.emit("warn", "mcp_capability_completed", { status: 502 }, shared);
   const common = {
     time: "2026-11-21T09:00:00.000Z",
@@ -58,6 +60,7 @@ Deno.test("what events share stands in each of them, beside their own, shortened
     { ...common, level: "warn", event: "mcp_capability_completed", status: 502 },
   ]);
   for (const line of lines) assert.doesNotMatch(line, /[\n\u202e]/);
+  assert.equal(base.json, '"requestId":"r"');
 });
 
 Deno.test("an event below the level is not written", () => {

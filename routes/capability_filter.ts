@@ -82,7 +82,7 @@ export class RouteCapabilities {
       modern: message !== null && message.modern !== null,
     });
     // A stream that is resumed replays whatever it was opened for.
-    const lists = need.lists || request.headers.has("last-event-id");
+    const lists = need.lists || resumes(asked);
     if (!need.judging && !lists && !(need.notifications && this.#mayLimitResources)) return null;
     const decide = (allowance: Allowance) =>
       this.#admission(asked, { allowance, messages, lists, notifications: need.notifications });
@@ -223,6 +223,11 @@ export class RouteCapabilities {
       ...(message?.capability ? { capability: message.capability } : {}),
     };
   }
+}
+
+/** A header says so; some servers also take it from the query, by a name such as `lastEventId`. */
+function resumes({ request, context }: FilteredRequest): boolean {
+  return request.headers.has("last-event-id") || /event/i.test(context.target.search);
 }
 
 /** A stream without a request of its own: a list comes in it only if it is resumed (2025-11-25, transports: "MUST NOT send a response"). */

@@ -127,9 +127,9 @@ export class EventStreamFilter {
 
   #judged(bytes: Uint8Array<ArrayBuffer>, first: boolean): Uint8Array<ArrayBuffer> {
     const text = decoder.decode(bytes);
-    const { data, others } = fieldsOf(first ? text.replace(/^\ufeff/, "") : text);
-    if (data === null || data === "") return bytes;
+    const { data, others, unknown } = fieldsOf(first ? text.replace(/^\ufeff/, "") : text);
     const { allowance, cache, lists } = this.#rule;
+    if (data === null || data === "") return lists && unknown ? eventOf(others, data) : bytes;
     if (!lists && !/esources|\\u/.test(data)) return bytes;
     let kept: string | null;
     try {
@@ -140,12 +140,9 @@ export class EventStreamFilter {
       this.#rule.onUnreadable("answer_unreadable");
       kept = this.#errorText();
     }
-    if (kept === data) return bytes;
-    // The id of the event stays, so that a client resumes behind it.
-    const lines = kept === null
-      ? others.filter((line) => !line.startsWith("event"))
-      : [...others, ...kept.split(/\r\n|\n|\r/).map((line) => `data: ${line}`)];
-    return lines.length === 0 ? NOTHING : encoder.encode(`${lines.join("\n")}\n\n`);
+    if (kept === data && !(lists && unknown)) return bytes;
+    // The id of an event stays, so that a client resumes behind it.
+    return eventOf(kept === null ? others.filter((line) => !line.startsWith("event")) : others, kept);
   }
 
   /** An event that cannot be held any longer. It passes only where nothing of that length could be hidden. */
@@ -181,17 +178,35 @@ export class EventStreamFilter {
 /** What a client is told in place of an answer that could not be filtered. */
 export const UNREADABLE = "The upstream MCP server answered something that the gateway cannot filter.";
 
-/** The data of an event, and its other lines as they were. */
-function fieldsOf(event: string): { readonly data: string | null; readonly others: readonly string[] } {
+/** An event's parts. */
+interface Fields {
+  /** `null`: it has none. */
+  readonly data: string | null;
+  /** The other lines that mean something, as they were. */
+  readonly others: readonly string[];
+  /** There were lines that mean nothing: readers skip them, and whoever looks at the text sees what stands in them. */
+  readonly unknown: boolean;
+}
+
+function fieldsOf(event: string): Fields {
   const data: string[] = [];
   const others: string[] = [];
+  let unknown = false;
   for (const line of event.split(/\r\n|\n|\r/)) {
     const [, value] = /^data(?:: ?([\s\S]*))?$/.exec(line) ?? [];
     if (value !== undefined) data.push(value);
     else if (line === "data") data.push("");
-    else if (line !== "") others.push(line);
+    else if (/^(?:(?:event|id|retry)(?::|$)|:)/.test(line)) others.push(line);
+    else if (line !== "") unknown = true;
   }
-  return { data: data.length === 0 ? null : data.join("\n"), others };
+  return { data: data.length === 0 ? null : data.join("\n"), others, unknown };
+}
+
+function eventOf(others: readonly string[], data: string | null): Uint8Array<ArrayBuffer> {
+  const lines = data === null
+    ? others
+    : [...others, ...data.split(/\r\n|\n|\r/).map((line) => `data: ${line}`)];
+  return lines.length === 0 ? NOTHING : encoder.encode(`${lines.join("\n")}\n\n`);
 }
 
 function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {

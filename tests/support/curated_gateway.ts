@@ -30,6 +30,8 @@ export interface SendOptions {
   readonly token?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: string;
+  /** With its question mark. */
+  readonly search?: string;
 }
 
 /** An answer, read. */
@@ -64,8 +66,8 @@ export async function curatedGateway(
     return tokens.access_token;
   };
   const own = await signIn(options.users?.[0] ?? "alice");
-  const send: CuratedGateway["send"] = (message, { token, headers, method } = {}) =>
-    callMcp(gateway, "/alpha", token ?? own, {
+  const send: CuratedGateway["send"] = (message, { token, headers, method, search = "" } = {}) =>
+    callMcp(gateway, `/alpha${search}`, token ?? own, {
       message,
       ...(headers === undefined ? {} : { headers }),
       ...(method === undefined ? {} : { method }),

@@ -59,7 +59,7 @@ Deno.test("events that hide nothing keep their very bytes, in chunks of any size
     `id: 1\r\ndata:${progress}\r\n\r\nretry: 5\r\n\r\n`,
     `data: ${progress}\rid\r\rdata: ${list("shown")}\r\r`,
     `\ufeffdata: ${progress}\n\n\n\n:ping\ndata: ${updated("a://shown")}\n\n`,
-    'data: {"jsonrpc":"2.0",\ndata: "id":1,"result":{"tools": [ ]}}\nx: y\n\n',
+    'data: {"jsonrpc":"2.0",\ndata: "id":1,"result":{"tools": [ ]}}\nretry: 5\n\n',
     "id: prime\ndata: \n\n",
     "data\n\ndata:\n\n",
     `data: {"jsonrpc":"2.0","id":"é\u2028","result":{"tools":[{"name":"shown","x":"üñ"}]}}\n\n`,
@@ -123,6 +123,14 @@ Deno.test("hidden entries and notifications are taken out, in chunks of any size
   for (const [given, expected] of streams) {
     for (const size of [1, 2, 5, 64, 10_000]) assert.equal(filtered(given, { size }).text, expected);
   }
+});
+
+Deno.test("lines that no reader of events takes for anything do not pass where lists may come", () => {
+  const bare = list("hidden");
+  assert.equal(filtered(`${bare}\n\n`).text, "");
+  assert.equal(filtered(`id: 1\n${bare}\ndata: ${progress}\n\n`).text, `id: 1\ndata: ${progress}\n\n`);
+  assert.equal(filtered(`DATA: ${bare}\ndata:\n\n`).text, "data: \n\n");
+  assert.equal(filtered(`x: y\ndata: ${progress}\n\n`, { lists: false }).text, `x: y\ndata: ${progress}\n\n`);
 });
 
 Deno.test("what is no JSON does not pass where lists may come; the request gets an error", () => {

@@ -52,8 +52,10 @@ async function withStream(
   await using _server = serveHarness(curated.gateway, port);
   const token = await curated.signIn("alice");
   const read = async (message: unknown, options: SendOptions = {}) =>
-    await (await callMcp({ fetch }, `${curated.gateway.origin}/alpha`, token, { ...options, message }))
-      .text();
+    await (await callMcp({ fetch }, `${curated.gateway.origin}/alpha${options.search ?? ""}`, token, {
+      ...options,
+      message,
+    })).text();
   await test({ curated, read });
 }
 
@@ -82,6 +84,9 @@ Deno.test("a stream that is resumed is filtered, for a list may be replayed in i
       assert.ok(!text.includes("delete_everything"), method);
       assert.ok(text.includes("list_issues") && text.includes(progress));
     }
+    // Some servers look there, too.
+    const text = await read(null, { method: "GET", search: "?lastEventId=5" });
+    assert.ok(!text.includes("delete_everything"));
   });
 });
 

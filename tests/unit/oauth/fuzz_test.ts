@@ -14,6 +14,7 @@ import {
 } from "../../../lib/oauth/redirect_uri.ts";
 import { canonicalResource } from "../../../lib/oauth/resource_indicator.ts";
 import { narrowScope, parseScope } from "../../../lib/oauth/scope.ts";
+import { randomSource } from "../../support/random.ts";
 import { bearerChallenge } from "../../../lib/oauth/www_authenticate.ts";
 
 const POLICY = { schemes: new Set(["cursor"]), ownOrigins: ["https://gw.test"] };
@@ -55,16 +56,6 @@ function orOAuthError<T>(run: () => T): T | null {
   }
 }
 
-/** mulberry32: reproducible, so that a failure names its seed. */
-function randomSource(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 const FRAGMENTS = [
   ..."https://@:/?#[]\\%.*\"'<> \t\n\0a1-_~+=&",
   "http://127.0.0.1",
@@ -95,7 +86,7 @@ function randomText(random: () => number): string {
 
 Deno.test("no parser crashes on 20,000 random strings, and what is accepted is safe (B17 265)", () => {
   for (let seed = 0; seed < 20_000; seed++) {
-    const text = randomText(randomSource(seed));
+    const text = randomText(randomSource(seed).next);
     for (const [name, parser] of Object.entries(parsers)) {
       try {
         parser(text);
@@ -190,7 +181,7 @@ Deno.test("`parseClientMetadata()` survives random JSON and answers only complet
   ];
   let accepted = 0;
   for (let seed = 0; seed < 20_000; seed++) {
-    const random = randomSource(seed);
+    const random = randomSource(seed).next;
     const value = (): unknown => {
       const choices: unknown[] = [null, "", 1, [], {}, true, "none", "code", ["code"], [
         "authorization_code",

@@ -13,7 +13,9 @@ Deno.test("a challenge that points into the network, to no address or past a pas
     "93.184.216.34",
     "169.254.169.254",
   ]);
+  // This machine's own addresses are the private ones that can be reached, whatever is done about the others.
   const own = trap.addresses.filter((address) => !/^(?:127\.|::1$)/.test(address) && !address.includes("%"));
+  names.set("own.test", own);
   for (
     const url of [
       "http://169.254.169.254/x",
@@ -25,7 +27,11 @@ Deno.test("a challenge that points into the network, to no address or past a pas
       "https://half.test/prm",
       "https://metadata.google.internal/prm",
       "http://evil.test/prm",
-      ...own.map((address) => `http://${address.includes(":") ? `[${address}]` : address}:${trap.port}/prm`),
+      ...own.flatMap((address) => {
+        const host = `${address.includes(":") ? `[${address}]` : address}:${trap.port}`;
+        return [`http://${host}/prm`, `https://${host}/prm`];
+      }),
+      `https://own.test:${trap.port}/prm`,
       PRM,
       "//evil.test/prm",
       "javascript:alert(1)",

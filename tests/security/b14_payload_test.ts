@@ -131,6 +131,12 @@ Deno.test("a session whose client cannot open URLs never gets -32042 for a tool;
   const asked = await call(scene, alice, modern({ url: {} }));
   assert.equal(asked.body.result?.resultType, "input_required");
   assert.deepEqual(challengesOf(asked), []);
+  const { requestState, inputRequests } = asked.body.result ?? {};
+  const [key = ""] = Object.keys(inputRequests ?? {});
+  const { message, headers } = modern({ url: {} });
+  const params = { ...message.params, requestState, inputResponses: { [key]: { action: "decline" } } };
+  const declined = await call(scene, alice, { message: { ...message, params }, headers });
+  assert.deepEqual([declined.body.result?.isError, challengesOf(declined)], [true, []]);
 });
 
 Deno.test("signing in anew would not help with what an administrator has to connect, so no challenge says so (EL-05, UP-23)", async () => {

@@ -3,6 +3,7 @@ import { overridesInUse } from "../lib/gateway/connections.ts";
 import type { Connection, Gateway } from "../lib/gateway/gateway.ts";
 import { type Fetch, fetchConfigured } from "../lib/http/outbound_fetch.ts";
 import { isLoopbackHost } from "../lib/http/network_address.ts";
+import { ownNetworkFetch } from "../lib/http/own_network_fetch.ts";
 import { pinnedFetch, type PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
 import { connectCallbackPath, WELL_KNOWN } from "../lib/oauth/paths.ts";
 import type { Services } from "../lib/services.ts";
@@ -95,9 +96,9 @@ function fetchFor(
   },
 ): Fetch {
   const configured = fetchConfigured(LIMITS);
-  if (context.allowPrivateNetwork) return configured;
   const { allowLoopback } = context.gateway.outbound;
-  const pinned = pinnedFetch({ ...context.strangers, ...LIMITS, allowLoopback });
+  const judging = context.allowPrivateNetwork ? ownNetworkFetch : pinnedFetch;
+  const judged = judging({ ...context.strangers, ...LIMITS, allowLoopback });
   const home = new URL(settings.upstream).origin;
-  return (input, init) => (URL.parse(input)?.origin === home ? configured : pinned)(input, init);
+  return (input, init) => (URL.parse(input)?.origin === home ? configured : judged)(input, init);
 }

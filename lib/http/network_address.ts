@@ -46,6 +46,22 @@ function mappedIpv4(hostname: string): string | undefined {
   return [bits >>> 24, bits >>> 16 & 255, bits >>> 8 & 255, bits & 255].join(".");
 }
 
+/**
+ * Whether an IP address, as name resolution gives it, belongs to a network that somebody runs for themselves: RFC 1918, RFC 6598, RFC 4193.
+ * Not this machine, not a link, and not where a cloud keeps the credentials of its machines.
+ */
+export function isOwnNetworkAddress(address: string): boolean {
+  const hostname = URL.parse(address.includes(":") ? `http://[${address}]/` : `http://${address}/`)?.hostname;
+  if (hostname === undefined) return false;
+  const [a = 0, b = 0] = (mappedIpv4(hostname) ?? hostname).split(".").map(Number);
+  return a === 10 || (a === 172 && b >= 16 && b <= 31) || (a === 192 && b === 168) ||
+    (a === 100 && b >= 64 && b <= 127 && hostname !== "100.100.100.200") ||
+    (/^\[f[cd]/.test(hostname) && !CLOUD_METADATA_IPV6.test(hostname));
+}
+
+/** Of Amazon and of Google. */
+const CLOUD_METADATA_IPV6 = /^\[fd(?:00:ec2|20:ce):/;
+
 /** Whether an IP address, as name resolution gives it (no brackets, maybe with a zone), is one that the public internet routes. */
 export function isPublicAddress(address: string): boolean {
   const url = URL.parse(address.includes(":") ? `http://[${address.split("%")[0]}]/` : `http://${address}/`);

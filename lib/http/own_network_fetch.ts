@@ -3,7 +3,6 @@
  * machine, its links and a cloud's metadata service may not be it. Addresses are judged before the request and not pinned: only `fetch`
  * trusts the operator's own certificate authority (`DENO_CERT`), and that network is trusted not to change names in between.
  */
-import { isIP } from "node:net";
 import { resolveName } from "./name_resolution.ts";
 import { isLoopbackHost, isOwnNetworkAddress, isPublicAddress } from "./network_address.ts";
 import { type Fetch, fetchConfigured, OutboundError, type OutboundLimits } from "./outbound_fetch.ts";
@@ -25,7 +24,9 @@ export function ownNetworkFetch(
       if (protocol !== "https:" && !(protocol === "http:" && mayBePlain)) throw new TypeError("not https");
       if (username !== "" || password !== "") throw new TypeError("user information in the URL");
       const host = hostname.replace(/^\[|\]$/g, "");
-      const addresses = isIP(host) ? [host] : await resolve(host);
+      // As the URL parser writes it, whatever spelling it had.
+      const literal = host.includes(":") || /^\d+(?:\.\d+){3}$/.test(host);
+      const addresses = literal ? [host] : await resolve(host);
       if (addresses.length === 0 || !addresses.every(allowed)) {
         throw new TypeError("an address of nobody's network");
       }

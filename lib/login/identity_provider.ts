@@ -116,9 +116,14 @@ export class IdentityProvider {
     login: Pick<LoginRecord, "nonce" | "codeVerifier">,
     redirectUri: string,
   ): Promise<SignedIn> {
+    return await this.#guarded(() => this.#signIn(response, login, redirectUri));
+  }
+
+  /** Not while the provider does not answer anybody. */
+  async #guarded<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     const silent = (error: unknown) => error instanceof LoginError && SILENT.has(error.reason);
     try {
-      return await this.#circuit.run(() => this.#signIn(response, login, redirectUri), silent);
+      return await this.#circuit.run(ask, silent);
     } catch (error) {
       if (!(error instanceof CircuitOpenError)) throw error;
       throw new LoginError("unavailable", "provider_not_asked", { cause: error });
@@ -156,12 +161,25 @@ export class IdentityProvider {
   }
 
   /**
-   * A new ID token for the same user, by the provider's refresh token. It has no nonce of a login, and may have none at all.
-   * @throws {LoginError}
+   * A new ID token for the same user, by the provider's refresh token. It has no nonce of a login, and may have none at all. A new refresh
+   * token is handed to `keep` before anything else of the answer is looked at: the old one may be good for nothing by now.
+   * @throws {LoginError} `refresh_token_refused`: the provider does not honour it any more
    */
-  async renew(refreshToken: string, subject: string): Promise<SignedIn> {
+  async renew(
+    refreshToken: string,
+    about: { readonly subject: string; readonly keep: (refreshToken: string) => Promise<void> },
+  ): Promise<VerifiedIdToken & { readonly idToken: string }> {
+    return await this.#guarded(() => this.#renew(refreshToken, about));
+  }
+
+  async #renew(
+    refreshToken: string,
+    { subject, keep }: { readonly subject: string; readonly keep: (refreshToken: string) => Promise<void> },
+  ): Promise<VerifiedIdToken & { readonly idToken: string }> {
     const { issuer, idTokenAudience: audience } = this.#settings;
     const tokens = await this.#tokenEndpoint.refresh(refreshToken);
+    const next = tokens.refresh_token;
+    if (typeof next === "string" && next !== refreshToken) await keep(next);
     if (typeof tokens.id_token !== "string") throw new LoginError("refused", "id_token_missing");
     try {
       const { claims, subject: renewed, expiresAt } = await verifySignedClaims(tokens.id_token, this.#keys, {
@@ -170,14 +188,7 @@ export class IdentityProvider {
         clock: this.#clock,
       });
       if (renewed !== subject) throw new IdTokenError("id_token_subject_differs");
-      const next = typeof tokens.refresh_token === "string" ? tokens.refresh_token : refreshToken;
-      return {
-        identity: identityOf(issuer, renewed, claims),
-        claims,
-        expiresAt,
-        idToken: tokens.id_token,
-        refreshToken: next,
-      };
+      return { identity: identityOf(issuer, renewed, claims), claims, expiresAt, idToken: tokens.id_token };
     } catch (error) {
       if (error instanceof IdTokenError) throw new LoginError("refused", error.reason, { cause: error });
       throw new LoginError("unavailable", "provider_keys_unavailable", { cause: error });

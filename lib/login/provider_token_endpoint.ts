@@ -43,21 +43,25 @@ export class ProviderTokenEndpoint {
     );
   }
 
-  /** The answer to a refresh token, likewise. @throws {LoginError} */
+  /** The answer to a refresh token, likewise. @throws {LoginError} `refresh_token_refused` if it is over */
   async refresh(refreshToken: string): Promise<Record<string, unknown>> {
-    return await this.#ask(async (server, authentication) =>
-      await oauth.refreshTokenGrantRequest(
-        server,
-        clientOf(this.#settings),
-        authentication,
-        refreshToken,
-        this.#options(),
-      )
+    return await this.#ask(
+      async (server, authentication) =>
+        await oauth.refreshTokenGrantRequest(
+          server,
+          clientOf(this.#settings),
+          authentication,
+          refreshToken,
+          this.#options(),
+        ),
+      async (answer) =>
+        await errorOf(answer) === "invalid_grant" ? "refresh_token_refused" : "refresh_refused",
     );
   }
 
   async #ask(
     request: (server: oauth.AuthorizationServer, authentication: oauth.ClientAuth) => Promise<Response>,
+    refusal: (answer: Response) => string | Promise<string> = () => "code_exchange_refused",
   ): Promise<Record<string, unknown>> {
     const { clientSecret, tokenEndpointAuthMethod } = this.#settings;
     const { authMethod, sendsIss } = await this.#metadata.get();
@@ -69,7 +73,7 @@ export class ProviderTokenEndpoint {
     } catch (error) {
       throw new LoginError("unavailable", "provider_unreachable", { cause: error });
     }
-    return await readTokens(answer);
+    return await readTokens(answer, refusal);
   }
 
   #options() {
@@ -97,9 +101,12 @@ export function clientOf({ clientId }: OidcSettings): oauth.Client {
   return { client_id: clientId };
 }
 
-async function readTokens(answer: Response): Promise<Record<string, unknown>> {
+async function readTokens(
+  answer: Response,
+  refusal: (answer: Response) => string | Promise<string>,
+): Promise<Record<string, unknown>> {
   if (answer.status >= 500 || answer.status === 429) throw new LoginError("unavailable", "provider_error");
-  if (answer.status !== 200) throw new LoginError("refused", "code_exchange_refused");
+  if (answer.status !== 200) throw new LoginError("refused", await refusal(answer));
   try {
     const body: unknown = await answer.json();
     if (typeof body === "object" && body !== null) return { ...body };
@@ -107,4 +114,10 @@ async function readTokens(answer: Response): Promise<Record<string, unknown>> {
     // No JSON: the same as JSON of another shape.
   }
   throw new LoginError("refused", "token_response_malformed");
+}
+
+/** The RFC's code for what went wrong, if the answer has one. */
+async function errorOf(answer: Response): Promise<unknown> {
+  const body: unknown = await answer.json().catch(() => null);
+  return typeof body === "object" && body !== null && "error" in body ? body.error : null;
 }

@@ -16,7 +16,10 @@ export interface LoginOutcome {
   readonly refreshToken: string | null;
 }
 
-/** Keeps the outcome of the user's latest login. Returns whether all of it was small enough to keep. */
+/**
+ * Keeps the outcome of the user's latest login. Returns whether all of it was small enough to keep. Providers are seen that give a refresh
+ * token at the first login only, so one that is known stays.
+ */
 export async function rememberUser(
   services: Pick<Services, "store" | "clock">,
   outcome: LoginOutcome,
@@ -28,24 +31,42 @@ export async function rememberUser(
   const keepsClaims = fits(outcome.claims, MAX_BYTES.claims);
   const keepsIdToken = fits(idToken?.value, MAX_BYTES.idToken);
   const keepsRefreshToken = fits(outcome.refreshToken, MAX_BYTES.refreshToken);
-  const record: UserRecord = {
-    ...identity,
-    claims: keepsClaims ? { ...outcome.claims } : {},
-    idToken: keepsIdToken ? idToken?.value ?? null : null,
-    idTokenExpiresAt: keepsIdToken ? idToken?.expiresAt ?? 0 : 0,
-    providerRefreshToken: keepsRefreshToken ? outcome.refreshToken : null,
-    signedInAt: now,
-    expiresAt: now + ttlSeconds * 1000,
-  };
-  const write = store.write().set(users, [userIdOf(identity)], record);
-  if (identity.email !== null && identity.emailVerified) {
-    write.set(usersByEmail, [emailId(identity.email)], {
-      userId: userIdOf(identity),
-      expiresAt: record.expiresAt,
-    });
+  const id = [userIdOf(identity)] as const;
+  for (;;) {
+    const former = outcome.refreshToken === null ? await store.get(users, ...id) : null;
+    const record: UserRecord = {
+      ...identity,
+      claims: keepsClaims ? { ...outcome.claims } : {},
+      idToken: keepsIdToken ? idToken?.value ?? null : null,
+      idTokenExpiresAt: keepsIdToken ? idToken?.expiresAt ?? 0 : 0,
+      providerRefreshToken: keepsRefreshToken
+        ? outcome.refreshToken ?? former?.value.providerRefreshToken ?? null
+        : null,
+      signedInAt: now,
+      expiresAt: now + ttlSeconds * 1000,
+    };
+    const write = store.write().set(users, id, record);
+    if (former !== null) write.check(former);
+    if (identity.email !== null && identity.emailVerified) {
+      write.set(usersByEmail, [emailId(identity.email)], { userId: id[0], expiresAt: record.expiresAt });
+    }
+    if (await write.commit()) return keepsClaims && keepsIdToken && keepsRefreshToken;
   }
-  await write.commit();
-  return keepsClaims && keepsIdToken && keepsRefreshToken;
+}
+
+/** Puts `next` in place of `former`, the provider's refresh token; `null`: it is over. Whoever has signed in anew meanwhile keeps theirs. */
+export async function replaceRefreshToken(
+  { store }: Pick<Services, "store">,
+  userId: string,
+  { former, next }: { readonly former: string; readonly next: string | null },
+): Promise<void> {
+  const providerRefreshToken = fits(next, MAX_BYTES.refreshToken) ? next : null;
+  for (;;) {
+    const user = await store.get(users, userId);
+    if (user?.value.providerRefreshToken !== former) return;
+    const record = { ...user.value, providerRefreshToken };
+    if (await store.write().check(user).set(users, user.id, record).commit()) return;
+  }
 }
 
 /** The user who last signed in with this verified address, if it is that user's address still; or `null`. */

@@ -28,6 +28,8 @@ export interface ProviderScript {
   /** Parameters of the authorization response; `undefined` takes one away. `{ code: undefined, error: "access_denied" }` denies. */
   readonly authorizationResponse?: Readonly<Record<string, string | undefined>>;
   readonly authorization?: EndpointScript;
+  /** Whether it gives out refresh tokens: each is good for once, and a second use ends them all. */
+  readonly refreshes?: boolean;
   /** Fields of the token answer. */
   readonly tokenResponse?: Changes;
   readonly token?: EndpointScript;
@@ -84,6 +86,7 @@ export function startScriptedProvider(options: ScriptedProviderOptions = {}): Sc
   const keys = new ProviderKeys(options.alg ?? "ES256");
   const now = () => Math.floor((options.clock?.now() ?? Date.now()) / 1000);
   const codes = new Map<string, IssuedCode>();
+  let refreshToken: string | null = null;
   const authorizationRequests: URLSearchParams[] = [];
   const tokenRequests: SeenTokenRequest[] = [];
   const counts = { jwks: 0, discovery: 0 };
@@ -175,19 +178,32 @@ export function startScriptedProvider(options: ScriptedProviderOptions = {}): Sc
 
   function exchange(params: URLSearchParams, headers: Headers): Response {
     if (!authenticates(params, headers)) return Response.json({ error: "invalid_client" }, { status: 401 });
+    if (params.get("grant_type") === "refresh_token") return refresh(params.get("refresh_token"));
     const issued = codes.get(params.get("code") ?? "");
     codes.delete(params.get("code") ?? "");
     const fits = issued !== undefined && params.get("grant_type") === "authorization_code" &&
       params.get("redirect_uri") === issued.redirectUri &&
       (issued.challenge === null || issued.challenge === challengeOf(params.get("code_verifier") ?? ""));
     if (!fits) return Response.json({ error: "invalid_grant" }, { status: 400 });
+    return tokens(issued.nonce);
+  }
+
+  function refresh(given: string | null): Response {
+    if (given !== null && given === refreshToken) return tokens(null);
+    refreshToken = null;
+    return Response.json({ error: "invalid_grant" }, { status: 400 });
+  }
+
+  function tokens(nonce: string | null): Response {
     const { script } = provider;
-    const idToken = script.idToken === undefined ? makeIdToken(issued.nonce) : script.idToken;
+    const idToken = script.idToken === undefined ? makeIdToken(nonce) : script.idToken;
+    if (script.refreshes) refreshToken = crypto.randomUUID();
     const answer = {
       access_token: "provider-access-token",
       token_type: "Bearer",
       expires_in: 300,
       id_token: idToken ?? undefined,
+      refresh_token: script.refreshes ? refreshToken : undefined,
     };
     return Response.json(changed(answer, script.tokenResponse), { headers: { "cache-control": "no-store" } });
   }

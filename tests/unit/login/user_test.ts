@@ -16,7 +16,7 @@ function outcome(identity: Identity, changes: Partial<LoginOutcome> = {}): Login
   return { identity, claims: { sub: identity.subject }, idToken: null, refreshToken: null, ...changes };
 }
 
-Deno.test("`rememberUser()` keeps the latest login, for as long as it is told", async () => {
+Deno.test("`rememberUser()` keeps the latest login, and the refresh token of an earlier one, for as long as it is told", async () => {
   using services = await testServices();
   const alice = person("alice");
   const idToken = { value: "a.b.c", expiresAt: services.clock.now() + 300_000 };
@@ -43,7 +43,7 @@ Deno.test("`rememberUser()` keeps the latest login, for as long as it is told", 
   assert.deepEqual([later?.value.claims, later?.value.idToken, later?.value.providerRefreshToken], [
     { sub: "alice" },
     null,
-    null,
+    "r",
   ]);
   services.clock.advance({ seconds: TTL });
   assert.equal(await services.store.get(users, userIdOf(alice)), null);

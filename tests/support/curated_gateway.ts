@@ -2,6 +2,7 @@
 import { capabilityFilter, type CapabilityFilterOptions, mcpProxy, type RoutePolicy } from "../../mod.ts";
 import { type WatchedGateway, watchedGateway, type WatchedOptions } from "../security/watched_gateway.ts";
 import { type CuratedScript, curatedUpstream, type RpcMessage } from "./curated_upstream.ts";
+import { modernMessage } from "./modern_message.ts";
 import { callMcp, obtainTokens, registerClient } from "./oauth_flow.ts";
 
 /** How a test wants it. */
@@ -52,6 +53,8 @@ export async function curatedGateway(
     ...options,
     upstream,
     config: (url) => ({
+      // In a harness a stream counts as open until the gateway is closed.
+      limits: { streams: 100_000, streamsPerUser: 100_000 },
       routes: [mcpProxy("/alpha", {
         operationId: "alpha",
         upstream: url,
@@ -108,19 +111,19 @@ export function legacy(method: string, params: RpcMessage["params"] = {}, id: st
   return { jsonrpc: "2.0", id, method, params };
 }
 
-/** A request of 2026-07-28, and the headers that go with it. */
-export function modern(method: string, params: RpcMessage["params"] = {}, id: string | number = 1) {
-  const _meta = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientCapabilities": {},
-    "io.modelcontextprotocol/clientInfo": { name: "test", version: "1" },
-  };
+/** A request of 2026-07-28, and the headers that go with it, whatever characters a name has. */
+export function modern(
+  method: string,
+  params: Readonly<Record<string, unknown>> = {},
+  id: string | number = 1,
+) {
+  const { message, headers } = modernMessage(method, params, { id });
+  const { "mcp-name": _, ...others } = headers;
   const name = method === "resources/read" ? params["uri"] : params["name"];
   return {
-    message: { jsonrpc: "2.0", id, method, params: { ...params, _meta } },
+    message,
     headers: {
-      "mcp-protocol-version": "2026-07-28",
-      "mcp-method": method,
+      ...others,
       ...(typeof name === "string" && name !== "" ? { "mcp-name": headerValue(name) } : {}),
     },
   };

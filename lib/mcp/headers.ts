@@ -4,7 +4,6 @@
 const REQUEST_HEADERS: readonly string[] = [
   "accept",
   "accept-language",
-  "content-type",
   "mcp-protocol-version",
   "traceparent",
   "tracestate",
@@ -28,6 +27,8 @@ export const USER_AGENT: Readonly<HeaderRecord> = { "user-agent": "sallyport" };
 /** The headers of the request that go upstream. */
 export function requestHeaders(headers: Headers, { modern }: { readonly modern: boolean }): HeaderRecord {
   const listed: HeaderRecord = { "accept-encoding": "identity" };
+  // In our words: of two charsets, or of one behind a quote, a server might take the other, and read another message (UTF-7).
+  if (headers.has("content-type")) listed["content-type"] = "application/json";
   for (const name of REQUEST_HEADERS) addListed(listed, headers, name);
   if (modern) {
     for (const name of MODERN_HEADERS) addListed(listed, headers, name);

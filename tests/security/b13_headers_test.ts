@@ -265,3 +265,27 @@ Deno.test("a foreign Origin or Host gets nowhere, and an absent Origin does (B13
     assert.equal(await call(`Origin: http://127.0.0.1:${port}`), 200);
   });
 });
+
+Deno.test("whatever a client says of its charset, the upstream hears of JSON alone, which is UTF-8 (B13 200)", async () => {
+  await rawScene(async ({ upstream, lines, send }) => {
+    const others = lines.filter((line) => !line.startsWith("Content-Type"));
+    const length = `Content-Length: ${PING.length}`;
+    for (
+      const type of [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        // Of two, some parsers take the last.
+        "application/json; charset=utf-8; charset=utf-7",
+        // A quoted parameter, to those who know quotes.
+        'application/json; x="; charset=utf-8"; charset=utf-7',
+        "application/json; charset*=utf-7''utf-7",
+      ]
+    ) {
+      const head = ["POST /alpha HTTP/1.1", ...others, `Content-Type: ${type}`, "Connection: close", length];
+      await send(head, PING);
+      const arrived = upstream.requests.at(-1)?.headers.filter(([name]) => name === "content-type");
+      assert.deepEqual(arrived, [["content-type", "application/json"]], type);
+    }
+    assert.equal(upstream.requests.length, 5);
+  });
+});

@@ -227,7 +227,9 @@ export class RouteCapabilities {
 
 /** A header says so; some servers also take it from the query, by a name such as `lastEventId`. */
 function resumes({ request, context }: FilteredRequest): boolean {
-  return request.headers.has("last-event-id") || /event/i.test(context.target.search);
+  if (request.headers.has("last-event-id")) return true;
+  const { search } = context.target;
+  return search !== "" && [...new URLSearchParams(search).keys()].some((name) => /event/i.test(name));
 }
 
 /** A stream without a request of its own: a list comes in it only if it is resumed (2025-11-25, transports: "MUST NOT send a response"). */

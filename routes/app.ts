@@ -82,7 +82,7 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   const { clock, revocations } = services;
   const streams = new StreamRegistry({ clock, revocations, limits: gateway.limits });
   const elicitations = new ElicitationCompletions({ clock, revocations });
-  const parts = { streams, elicitations, deadlines };
+  const parts = { streams, elicitations };
   const upstreams = upstreamsOf(services, gateway, options.upstreams);
   const mcpEndpoints = new Map(
     Array.from(

@@ -14,7 +14,6 @@ import {
 } from "../lib/mcp/capability_use.ts";
 import { JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
 import { ListCache } from "../lib/mcp/list_cache.ts";
-import type { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { UserRecord } from "../lib/store/schema.ts";
 import { AnswerFilter } from "./answer_filter.ts";
 import type { Deployment, RequestContext } from "./context.ts";
@@ -38,18 +37,14 @@ export type Admission = Response | AnswerFilter | null;
 /** The filter of a route; `null` if it has none. */
 export function routeCapabilities(
   deployment: Deployment,
-  deadlines: Deadlines,
   { operationId, capabilities }: Pick<Route, "operationId" | "capabilities">,
 ): RouteCapabilities | null {
-  return capabilities === null
-    ? null
-    : new RouteCapabilities(deployment, deadlines, { operationId, capabilities });
+  return capabilities === null ? null : new RouteCapabilities(deployment, { operationId, capabilities });
 }
 
 /** The filter of one route. */
 export class RouteCapabilities {
   readonly #deployment: Deployment;
-  readonly #deadlines: Deadlines;
   readonly #operationId: string;
   readonly #filter: CapabilityFilter;
   readonly #book: AllowanceBook;
@@ -58,11 +53,9 @@ export class RouteCapabilities {
 
   constructor(
     deployment: Deployment,
-    deadlines: Deadlines,
     route: { readonly operationId: string; readonly capabilities: CapabilityFilter },
   ) {
     this.#deployment = deployment;
-    this.#deadlines = deadlines;
     this.#operationId = route.operationId;
     this.#filter = route.capabilities;
     this.#book = new AllowanceBook(route.capabilities.lists);
@@ -160,7 +153,7 @@ export class RouteCapabilities {
     const { verdict, message, request } = asked;
     let stop = () => {};
     const late = new Promise<typeof LATE>((resolve) => {
-      stop = this.#deadlines.start(RULE_MS, () => resolve(LATE));
+      stop = this.#deployment.deadlines.start(RULE_MS, () => resolve(LATE));
     });
     try {
       const decision = await Promise.race([

@@ -170,14 +170,14 @@ function standingStream({ parts, route }: Endpoint, { request, verdict }: Admitt
 
 /** For a route with `timeouts.idleMs`: an answer that is cut off, and logged, when its upstream falls silent. */
 function watched(
-  { deployment, parts, route }: Endpoint,
+  { deployment, route }: Endpoint,
   { context, verdict }: Admitted,
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   onIdle: () => void = () => {},
 ): EventStream {
   return limitIdle(body, {
     idleMs: route.timeouts.idleMs,
-    deadlines: parts.deadlines,
+    deadlines: deployment.deadlines,
     onIdle() {
       onIdle();
       deployment.services.events.emit("warn", "mcp_upstream_unreachable", {

@@ -5,7 +5,6 @@ import type { Upstream } from "../lib/mcp/forward.ts";
 import type { ElicitationCompletions } from "../lib/mcp/elicitation_completions.ts";
 import type { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import type { UpstreamEra } from "../lib/mcp/upstream_era.ts";
-import type { Deadlines } from "../lib/runtime/deadlines.ts";
 import type { RouteCapabilities } from "./capability_filter.ts";
 import { challenge, checkBearer, type Refused } from "./bearer.ts";
 import type { Deployment, RequestContext } from "./context.ts";
@@ -16,7 +15,6 @@ import type { RateCheck } from "./rate_limit.ts";
 export interface ProxyParts {
   readonly streams: StreamRegistry;
   readonly elicitations: ElicitationCompletions;
-  readonly deadlines: Deadlines;
 }
 
 /** A route with all that does not change from request to request. */

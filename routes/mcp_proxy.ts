@@ -40,7 +40,7 @@ export function mcpEndpoint(
     credential: new RouteCredential(deployment, route),
     era: new UpstreamEra(),
     rateCheck: rateCheckOf(route, deployment.services.clock),
-    capabilities: routeCapabilities(deployment, parts.deadlines, route),
+    capabilities: routeCapabilities(deployment, route),
   };
   return async function mcp(request, context) {
     const origin = request.headers.get("origin");
@@ -195,7 +195,7 @@ function send(
     body,
     id: about.message?.id ?? null,
     controller,
-  }, endpoint.parts.deadlines);
+  }, endpoint.deployment.deadlines);
 }
 
 /** Adds the session id as the upstream knows it. Whoever did not open the session gets 404; 2026-07-28 has no sessions. */

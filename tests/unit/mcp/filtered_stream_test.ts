@@ -1,0 +1,71 @@
+/** Bodies that are read before they are handed on: no further than their reader, and no more than a bound. */
+import assert from "node:assert/strict";
+import { Allowance } from "../../../lib/mcp/capabilities.ts";
+import { EventStreamFilter } from "../../../lib/mcp/event_stream_filter.ts";
+import { AnswerTooLargeError, filteredStream, readAnswer } from "../../../lib/mcp/filtered_stream.ts";
+import { ListCache } from "../../../lib/mcp/list_cache.ts";
+
+const everything = new Allowance(
+  { tools: null, prompts: null, resources: null, resourceTemplates: null },
+  false,
+);
+const filter = () =>
+  new EventStreamFilter({
+    allowance: everything,
+    cache: new ListCache(),
+    lists: true,
+    id: null,
+    maxBytes: 1_000_000,
+    onUnreadable: () => {},
+  });
+
+/** A source that counts what is taken from it. */
+function source(type?: "bytes") {
+  const seen = { pulled: 0, cancelled: 0 };
+  const event = new TextEncoder().encode('data: {"a":1}\n\n');
+  const underlying = {
+    pull(controller: ReadableStreamDefaultController<Uint8Array> | ReadableByteStreamController) {
+      seen.pulled++;
+      controller.enqueue(event.slice());
+    },
+    cancel: () => void seen.cancelled++,
+  };
+  const strategy = { highWaterMark: 0 };
+  const body = type === "bytes"
+    ? new ReadableStream({ ...underlying, type }, strategy)
+    : new ReadableStream<Uint8Array>(underlying, strategy);
+  return { seen, body: body as ReadableStream<Uint8Array<ArrayBuffer>> }; // both kinds give bytes
+}
+
+for (const type of ["bytes", undefined] as const) {
+  Deno.test(`a filtered stream is read only as fast as its reader reads: ${type ?? "default"} (B13 204)`, async () => {
+    const { seen, body } = source(type);
+    const stream = filteredStream(body, filter());
+    const reader = stream.body.getReader();
+    for (let events = 1; events <= 3; events++) {
+      assert.equal(new TextDecoder().decode((await reader.read()).value), 'data: {"a":1}\n\n');
+      assert.equal(seen.pulled, events);
+    }
+    stream.end();
+    assert.equal((await reader.read()).done, true);
+    assert.equal(seen.cancelled, 1);
+  });
+}
+
+Deno.test("an answer is read up to a bound, whatever it says of its length", async () => {
+  const chunks = (count: number) =>
+    ReadableStream.from(Array.from({ length: count }, () => new TextEncoder().encode("é".repeat(50))));
+  assert.equal(await readAnswer(new Response(chunks(10)), 1_000), "é".repeat(500));
+  await assert.rejects(readAnswer(new Response(chunks(11)), 1_000), AnswerTooLargeError);
+  await assert.rejects(
+    readAnswer(new Response(chunks(1), { headers: { "content-length": "1001" } }), 1_000),
+    AnswerTooLargeError,
+  );
+  assert.equal(await readAnswer(new Response("é", { headers: { "content-length": "2" } }), 1_000), "é");
+  assert.equal(await readAnswer(new Response(null), 1_000), "");
+  assert.equal(
+    await readAnswer(new Response("\ufeff{}"), 1_000),
+    "{}",
+    "a byte order mark is none of the text",
+  );
+});

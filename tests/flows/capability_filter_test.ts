@@ -347,3 +347,28 @@ Deno.test("entries that could be read in two ways are not shown", async () => {
     }
   }
 });
+
+Deno.test("a member whose name is escaped is that member, whatever was read before it (B13 200, B13 201)", async () => {
+  await using curated = await curatedGateway(FILTER);
+  // V8 reads names by the shape of what it has read before. Version 15.0 takes an escaped name of one character for a backslash, if it
+  // expects one; should it ever do so with longer names, which decide here, it is noticed.
+  const lure = String.raw`{"jsonrpc":"2.0","id":1,"method":"ping","\\u006d":1}`;
+  const hidden = String
+    .raw`"method":"ping","\u006dethod":"tools/call","params":{"name":"delete_everything"}}`;
+  const attempts = [
+    `[${lure},{"jsonrpc":"2.0","id":2,${hidden}]`,
+    `{"jsonrpc":"2.0","id":2,${hidden}`,
+  ];
+  await curated.ask(lure);
+  for (const text of attempts) {
+    const { status, body } = await curated.ask(text);
+    assert.deepEqual([status, body.error?.code], [400, -32600], text);
+  }
+  // A name that is escaped and comes once is as good as any.
+  const once = String
+    .raw`{"jsonrpc":"2.0","id":2,"\u006dethod":"tools/call","params":{"\u006eame":"delete_everything"}}`;
+  assert.equal((await curated.ask(once)).body.error.code, -32601);
+  assert.equal((await curated.ask(once.replace("delete_everything", "list_issues"))).status, 200);
+  const bodies = curated.gateway.upstreamRequests.map(({ body }) => body);
+  assert.deepEqual(bodies, [lure, once.replace("delete_everything", "list_issues")]);
+});

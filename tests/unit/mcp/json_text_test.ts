@@ -36,12 +36,15 @@ const STRINGS = [
   "\\u0041",
 ];
 
+/** Without the backslash alone: V8 15.0, once it expects that name, reads `"\\u0061"` as it, too. */
+const NAMES = STRINGS.filter((name) => name !== "\\");
+
 function randomValue(random: RandomSource, depth: number): unknown {
   if (depth === 0 || random.chance(0.3)) {
     return random.pick<unknown>([...STRINGS, 0, -1.5e300, 12, true, false, null]);
   }
   const items = Array.from({ length: Math.floor(random.next() * 4) }, () => randomValue(random, depth - 1));
-  return random.chance(0.5) ? items : Object.fromEntries(items.map((item) => [random.pick(STRINGS), item]));
+  return random.chance(0.5) ? items : Object.fromEntries(items.map((item) => [random.pick(NAMES), item]));
 }
 
 Deno.test("the walk finds what `JSON.parse` finds", () => {

@@ -1,4 +1,4 @@
-/** The account page: my clients and how to revoke them; sign out here and at the identity provider. */
+/** The account page: my connections and my clients, and how to end them; sign out here and at the identity provider. */
 import type { Context } from "@hono/hono";
 import { revokeGrant } from "../lib/authorization_server/grant.ts";
 import { closeSession } from "../lib/login/session.ts";
@@ -34,11 +34,12 @@ export function account(deployment: Deployment): (c: Context<Env>) => Promise<Re
       action: gateway.basePath + PATHS.account,
       csrfToken: sessionCsrfToken(c, deployment),
       user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
-      connections: (await connectionsOf(deployment, session)).map(({ upstream, connectedAt }) => ({
+      connections: (await connectionsOf(deployment, session)).map(({ upstream, standing }) => ({
         id: upstream.settings.id,
         name: upstream.settings.displayName,
         shared: upstream.settings.authMode === "shared-oauth",
-        connectedAt: connectedAt === null ? null : new Date(connectedAt).toISOString(),
+        state: standing?.state ?? "none",
+        connectedAt: standing === null ? null : new Date(standing.connectedAt).toISOString(),
       })),
       apps: (await approvedBy(deployment, session)).map((grant) => ({
         grantId: grant.grantId,
@@ -56,7 +57,7 @@ export function account(deployment: Deployment): (c: Context<Env>) => Promise<Re
   };
 }
 
-/** POST: revoke one app, or sign out. */
+/** POST: connect or disconnect one upstream, revoke one app, or sign out. */
 export function accountDecision(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
   const { services, gateway } = deployment;
   return async (c) => {
@@ -76,7 +77,7 @@ export function accountDecision(deployment: Deployment): (c: Context<Env>) => Pr
         if (own === undefined) return seeOther(c, returnTo);
         if (form.get("action") === "connect") {
           // Its page lists what is asked for in addition; this one has no room for it.
-          if (own.missingScope.length > 0) {
+          if (own.standing !== null && own.standing.missingScope.length > 0) {
             return seeOther(c, gateway.basePath + connectPath(own.upstream.settings.id));
           }
           return await startConnect(c, deployment, {

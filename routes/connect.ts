@@ -242,9 +242,9 @@ async function neededScope(
   session: SessionRecord,
   pending: Pending | null,
 ): Promise<{ readonly former: readonly string[]; readonly added: readonly string[] }> {
-  const known = await connections.neededScope(ownerOf(settings, session.userId));
-  const added = new Set([...known?.missing ?? [], ...pending?.record.scope ?? []]);
-  return { former: known?.former ?? [], added: [...added] };
+  const standing = await connections.standing(ownerOf(settings, session.userId));
+  const added = new Set([...standing?.missingScope ?? [], ...pending?.record.scope ?? []]);
+  return { former: standing?.scope ?? [], added: [...added] };
 }
 
 /** An ID-JAG connection needs nothing but a fresh login; whoever comes back from it is done. */

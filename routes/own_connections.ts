@@ -1,6 +1,7 @@
 /** Which upstreams a signed-in user may connect, and whether they are: for the setup page and the account page. */
 import type { Route } from "../lib/gateway/gateway.ts";
 import type { SessionRecord } from "../lib/store/schema.ts";
+import type { Standing } from "../lib/upstream/connection.ts";
 import { ownerOf } from "../lib/upstream/connection_settings.ts";
 import type { Deployment } from "./context.ts";
 import type { UpstreamConnection } from "./upstream_connections.ts";
@@ -8,10 +9,8 @@ import type { UpstreamConnection } from "./upstream_connections.ts";
 /** An upstream and how the user stands to it. */
 export interface OwnConnection {
   readonly upstream: UpstreamConnection;
-  /** Since when, in milliseconds since the epoch; `null`: it is not connected. */
-  readonly connectedAt: number | null;
-  /** Scopes that calls were found to need and the user has not consented to. */
-  readonly missingScope: readonly string[];
+  /** `null`: it is not connected. */
+  readonly standing: Standing | null;
 }
 
 /** The upstream of a route, if there is one for this user to connect. */
@@ -25,7 +24,7 @@ export async function connectionFor(
     ? deployment.upstreams.get(credential.connection.id)
     : undefined;
   return upstream !== undefined && mayConnect(deployment, upstream, session)
-    ? await stateOf(upstream, session)
+    ? await ownConnection(upstream, session)
     : null;
 }
 
@@ -37,7 +36,7 @@ export async function connectionsOf(
   const mine = [...deployment.upstreams.values()].filter((upstream) =>
     mayConnect(deployment, upstream, session)
   );
-  return await Promise.all(mine.map((upstream) => stateOf(upstream, session)));
+  return await Promise.all(mine.map((upstream) => ownConnection(upstream, session)));
 }
 
 function mayConnect(
@@ -49,9 +48,7 @@ function mayConnect(
   return settings.authMode === "user-oauth";
 }
 
-async function stateOf(upstream: UpstreamConnection, session: SessionRecord): Promise<OwnConnection> {
+async function ownConnection(upstream: UpstreamConnection, session: SessionRecord): Promise<OwnConnection> {
   const owner = ownerOf(upstream.settings, session.userId);
-  const connectedAt = await upstream.connections.connectedAt(owner);
-  const needed = await upstream.connections.neededScope(owner);
-  return { upstream, connectedAt, missingScope: needed?.missing ?? [] };
+  return { upstream, standing: await upstream.connections.standing(owner) };
 }

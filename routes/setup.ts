@@ -257,9 +257,9 @@ async function render(
     routeChoices: operationId === null ? gateway.routes.map(describe) : [],
     upstream: own === null ? null : {
       displayName: own.upstream.settings.displayName,
-      connected: own.connectedAt !== null,
+      state: own.standing?.state ?? "none",
       account: null,
-      addedScopes: own.missingScope,
+      addedScopes: own.standing?.missingScope ?? [],
     },
     scopes: scope.map((name) => ({ name, meaning: SCOPE_MEANINGS[name] ?? name })),
     error,

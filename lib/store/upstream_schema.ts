@@ -45,8 +45,10 @@ export const upstreamClients = collection("upstream_client", {
   registeredAt: z.number(),
 }, { sealed: true });
 
-/** A user's, or everybody's, credential at an upstream. It never leaves the issuer and resource that it was obtained for. */
+/** A user's, or everybody's, credential at an upstream. It never leaves the issuer, resource and origin that it was obtained for. */
 export const connections = collection("connection", {
+  /** Of the MCP server that the connection led to: its id may lead elsewhere in another configuration. */
+  upstreamOrigin: z.string(),
   server: upstreamServer,
   client: upstreamClient,
   /** The exact string of the protected resource metadata; `null` if the upstream has none, or must not be sent one. */
@@ -76,6 +78,7 @@ export const connects = collection("connect", {
   userId: z.string(),
   connectionId: z.string(),
   owner: z.string(),
+  upstreamOrigin: z.string(),
   server: upstreamServer,
   client: upstreamClient,
   resource: z.string().nullable(),

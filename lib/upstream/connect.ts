@@ -61,6 +61,7 @@ export async function beginConnect(
     userId: start.userId,
     connectionId: settings.id,
     owner: ownerOf(settings, start.userId),
+    upstreamOrigin: new URL(settings.upstream).origin,
     server: found.server,
     client,
     resource: found.resource,

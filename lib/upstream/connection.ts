@@ -12,6 +12,7 @@ import type { ConnectionSettings } from "./connection_settings.ts";
 import { type Credential, credentialOf, STALE } from "./credential.ts";
 import { CONNECTION_TTL_MS, Refreshes } from "./refresh.ts";
 import { RefreshTime } from "./refresh_time.ts";
+import { currentClient } from "./registration.ts";
 import { revokeToken, type TokenEndpointParts, type UpstreamTokens } from "./token_endpoint.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
@@ -19,6 +20,18 @@ import { UpstreamError } from "./upstream_error.ts";
 const PATIENCE_MS = 2_000;
 
 type ConnectionServices = Pick<Services, "store" | "clock" | "random" | "revocations" | "events">;
+
+/** How an owner stands to an upstream. */
+export interface Standing {
+  /** `limited`: a call was found to need more than was consented to, the others go on. `ended`: the owner has to consent again. */
+  readonly state: "works" | "limited" | "ended";
+  /** Milliseconds since the epoch. */
+  readonly connectedAt: number;
+  /** What was consented to, as far as is known. */
+  readonly scope: readonly string[];
+  /** What calls were found to need in addition. */
+  readonly missingScope: readonly string[];
+}
 
 /** The connections of all owners at one upstream. One per connection and process. */
 export class Connections {
@@ -34,7 +47,7 @@ export class Connections {
     this.#services = services;
     this.#settings = settings;
     this.#tokenEndpoint = tokenEndpoint;
-    this.#records = new ConnectionRecords(services, settings.id);
+    this.#records = new ConnectionRecords(services, settings);
     this.#refreshTime = new RefreshTime(settings.id, services.random);
     this.#refreshes = new Refreshes({ ...parts, services, records: this.#records });
   }
@@ -97,11 +110,20 @@ export class Connections {
     return { kind: "stale", missingScope: scope };
   }
 
-  /** What a new consent has to cover: the former scopes, and those that calls were found to need. */
-  async neededScope(owner: string): Promise<{ former: string[]; missing: string[] } | null> {
+  /** How the owner stands to the upstream as far as is known; `null`: not connected. */
+  async standing(owner: string): Promise<Standing | null> {
     const entry = await this.#records.current(owner);
-    if (entry === null || entry.value.missingScope === null) return null;
-    return { former: entry.value.scope ?? [], missing: entry.value.missingScope };
+    if (entry === null) return null;
+    const { value } = entry;
+    const { refreshToken, accessTokenExpiresAt: expiresAt } = value;
+    const ended = value.dead ||
+      (refreshToken === null && expiresAt !== null && this.#services.clock.now() >= expiresAt);
+    return {
+      state: ended ? "ended" : value.missingScope === null ? "works" : "limited",
+      connectedAt: value.connectedAt,
+      scope: value.scope ?? [],
+      missingScope: value.missingScope ?? [],
+    };
   }
 
   /**
@@ -110,8 +132,9 @@ export class Connections {
    */
   async store(connect: Entry<ConnectRecord>, tokens: UpstreamTokens): Promise<boolean> {
     const now = this.#services.clock.now();
-    const { server, client, resource, scope, owner } = connect.value;
+    const { upstreamOrigin, server, client, resource, scope, owner } = connect.value;
     const record: ConnectionRecord = {
+      upstreamOrigin,
       server,
       client,
       resource,
@@ -131,15 +154,6 @@ export class Connections {
     return false;
   }
 
-  /** Since when the owner has a credential that works as far as is known, in milliseconds since the epoch; `null` without one. */
-  async connectedAt(owner: string): Promise<number | null> {
-    const entry = await this.#records.current(owner);
-    if (entry === null || entry.value.dead || entry.value.missingScope !== null) return null;
-    const { refreshToken, accessTokenExpiresAt: expiresAt, connectedAt } = entry.value;
-    const works = refreshToken !== null || expiresAt === null || this.#services.clock.now() < expiresAt;
-    return works ? connectedAt : null;
-  }
-
   /** Forgets the owner's credential, and asks the upstream to do so, too. */
   async disconnect(owner: string): Promise<void> {
     const removed = await this.#records.remove(owner);
@@ -147,7 +161,9 @@ export class Connections {
   }
 
   #revoke(record: ConnectionRecord): Promise<boolean> {
-    return revokeToken(this.#tokenEndpoint, record, record.refreshToken ?? record.accessToken);
+    const { server, refreshToken, accessToken } = record;
+    const client = currentClient(this.#settings, record.client);
+    return revokeToken(this.#tokenEndpoint, { server, client }, refreshToken ?? accessToken);
   }
 
   /** Waits until no refresh is under way in this process. */

@@ -6,7 +6,7 @@ import { createIdentifier, hashSecret } from "../crypto/secret_token.ts";
 import type { Services } from "../services.ts";
 import type { Entry, Write } from "../store/store.ts";
 import { connectionClaims, type ConnectionRecord, connections } from "../store/upstream_schema.ts";
-import { connectionAnnouncement } from "./connection_settings.ts";
+import { connectionAnnouncement, type ConnectionSettings } from "./connection_settings.ts";
 
 /** How long a process may use what it has read, in milliseconds; changes are announced, so this is a backstop. */
 const CACHE_MS = 5_000;
@@ -21,12 +21,14 @@ export type RecordServices = Pick<Services, "store" | "clock" | "random" | "revo
 export class ConnectionRecords {
   readonly #services: RecordServices;
   readonly #connectionId: string;
+  readonly #upstreamOrigin: string;
   readonly #cache = new Map<string, { readonly entry: Entry<ConnectionRecord>; readonly readAt: number }>();
   #changes = 0;
 
-  constructor(services: RecordServices, connectionId: string) {
+  constructor(services: RecordServices, { id, upstream }: Pick<ConnectionSettings, "id" | "upstream">) {
     this.#services = services;
-    this.#connectionId = connectionId;
+    this.#connectionId = id;
+    this.#upstreamOrigin = new URL(upstream).origin;
     services.revocations.listen((id) => {
       const prefix = this.#announcement("");
       if (!id.startsWith(prefix)) return;
@@ -60,9 +62,10 @@ export class ConnectionRecords {
     return entry;
   }
 
-  /** The owner's row as it is. */
-  current(owner: string): Promise<Entry<ConnectionRecord> | null> {
-    return this.#services.store.get(connections, owner, this.#connectionId);
+  /** The owner's row as it is; `null` also for one of another server's that the connection led to before. */
+  async current(owner: string): Promise<Entry<ConnectionRecord> | null> {
+    const entry = await this.#services.store.get(connections, owner, this.#connectionId);
+    return entry?.value.upstreamOrigin === this.#upstreamOrigin ? entry : null;
   }
 
   /** Makes the next {@linkcode cached} read the row. */

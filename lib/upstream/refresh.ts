@@ -172,7 +172,7 @@ export class Refreshes {
     const stored = await this.#change(entry, fresh);
     // The user disconnected or connected anew meanwhile: what is stored now counts, and not these tokens.
     if (stored === null) {
-      await revokeToken(tokenEndpoint, { ...value, ...fresh }, fresh.refreshToken);
+      await revokeToken(tokenEndpoint, { server, client }, fresh.refreshToken);
       return { kind: "absent" };
     }
     if (isSame(stored.value, { ...value, ...fresh })) {

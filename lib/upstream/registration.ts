@@ -55,13 +55,15 @@ export async function obtainClient(
   return await registered(services, parts, request);
 }
 
-/** The client of a connection as it is configured by now: its secret may have been replaced since. */
+/** The client of a connection as it is configured by now: its secret or its way to use it may have been replaced since. */
 export function currentClient(
   { clientRegistration }: ConnectionSettings,
   former: UpstreamClient,
 ): UpstreamClient {
   if (clientRegistration.mode !== "manual" || clientRegistration.clientId !== former.clientId) return former;
-  return { ...former, clientSecret: clientRegistration.clientSecret?.reveal() ?? null };
+  const { clientId, clientSecret, tokenEndpointAuthMethod } = clientRegistration;
+  const authMethod = tokenEndpointAuthMethod ?? former.authMethod;
+  return { clientId, clientSecret: clientSecret?.reveal() ?? null, authMethod };
 }
 
 /**

@@ -22,6 +22,8 @@ export interface AccountConnection {
   readonly name: string;
   /** Whether everybody uses this one connection. */
   readonly shared: boolean;
+  /** `limited`: it works, and one call needs more; `ended`: the user has to consent again. */
+  readonly state: "none" | "works" | "limited" | "ended";
   /** ISO 8601; `null`: it is not connected. */
   readonly connectedAt: string | null;
 }
@@ -80,32 +82,45 @@ function connections(props: AccountPageProps): Html {
   `;
 }
 
+/** What can be done in each state; first what most people want. */
+const ACTIONS = {
+  none: [["connect", "Connect"]],
+  works: [["disconnect", "Disconnect"]],
+  limited: [["connect", "Connect again"], ["disconnect", "Disconnect"]],
+  ended: [["connect", "Connect again"], ["disconnect", "Forget"]],
+} as const;
+
 function connectionItem(connection: AccountConnection, props: AccountPageProps): Html {
   const name = displayText(connection.name, 80);
-  const connected = connection.connectedAt !== null;
-  const [action, label] = connected ? ["disconnect", "Disconnect"] : ["connect", "Connect"];
+  const on = connection.state === "works" || connection.state === "limited";
   return html`
     <li>
       <div>
         <b><bdi>${name}</bdi></b>
-        <small class="state${connected ? " on" : ""}">${state(connection)}</small>
+        <small class="state${on ? " on" : ""}">${state(connection)}</small>
       </div>
-      <form method="post" action="${props.action}">
-        <input type="hidden" name="csrf_token" value="${props.csrfToken}">
-        <input type="hidden" name="connection" value="${connection.id}">
-        <button class="button secondary" name="action" value="${action}"
-          aria-label="${label} ${name}">${label}</button>
-      </form>
+      ${ACTIONS[connection.state].map(([action, label]) =>
+        html`
+          <form method="post" action="${props.action}">
+            <input type="hidden" name="csrf_token" value="${props.csrfToken}">
+            <input type="hidden" name="connection" value="${connection.id}">
+            <button class="button secondary" name="action" value="${action}"
+              aria-label="${label} ${name}">${label}</button>
+          </form>
+        `
+      )}
     </li>
   `;
 }
 
 /** With the minute: somebody who connected twice, with two accounts, sees which of them counts. */
-function state({ connectedAt, shared }: AccountConnection): Html | string {
+function state({ state, connectedAt, shared }: AccountConnection): Html | string {
   const everybody = shared ? ", for everybody" : "";
+  if (state === "ended") return `Has ended${everybody}: it needs your permission again`;
   if (connectedAt === null) return `Not connected${everybody}`;
   const minute = `${connectedAt.slice(0, 10)} ${connectedAt.slice(11, 16)} UTC`;
-  return html`Connected${everybody}, since <time datetime="${connectedAt}">${minute}</time>`;
+  const more = state === "limited" ? "; an app of yours needs more permission there" : "";
+  return html`Connected${everybody}, since <time datetime="${connectedAt}">${minute}</time>${more}`;
 }
 
 function none(): Html {

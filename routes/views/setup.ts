@@ -42,7 +42,8 @@ export interface SetupPageProps extends FrameProps {
   /** Null when there is nothing to connect. */
   readonly upstream: {
     readonly displayName: string;
-    readonly connected: boolean;
+    /** `limited`: it asks for more than the user has allowed; `ended`: it does not honour any more what it gave. */
+    readonly state: "none" | "works" | "limited" | "ended";
     readonly account: string | null;
     /** What it asks for beside what the user has allowed there already. */
     readonly addedScopes?: readonly string[];
@@ -82,7 +83,7 @@ function clientName(client: SetupClient): string {
 }
 
 function lead({ upstream, routeChoices }: SetupPageProps): Html {
-  if (upstream && !upstream.connected) {
+  if (upstream && upstream.state !== "works") {
     const service = html`<bdi>${displayText(upstream.displayName, 60)}</bdi>`;
     return html`<p class="lead">First connect your ${service} account. You come back here to authorize the app.</p>`;
   }
@@ -137,7 +138,7 @@ function fact(term: string, description: Html): Html {
 /** The two gates of a sally port: the service behind the route, then the app in front of it. */
 function steps(upstream: NonNullable<SetupPageProps["upstream"]>): Html {
   const service = html`Connect <bdi>${displayText(upstream.displayName, 60)}</bdi>`;
-  return upstream.connected
+  return upstream.state === "works"
     ? html`
       <ol class="steps">
         <li class="done">${service}</li>
@@ -193,9 +194,15 @@ function scopesFact(scopes: SetupPageProps["scopes"]): Html {
   return html`<ul>${items}</ul>`;
 }
 
-function upstreamFact({ displayName, connected, account }: NonNullable<SetupPageProps["upstream"]>): Html {
+const UNCONNECTED = {
+  none: "Not connected yet",
+  limited: "Needs more permission",
+  ended: "Has ended: it needs your permission again",
+} as const;
+
+function upstreamFact({ displayName, state, account }: NonNullable<SetupPageProps["upstream"]>): Html {
   const service = html`<b><bdi>${displayText(displayName, 60)}</bdi></b>`;
-  if (!connected) return html`${service}<small class="state off">Not connected yet</small>`;
+  if (state !== "works") return html`${service}<small class="state off">${UNCONNECTED[state]}</small>`;
   if (account === null) return html`${service}<small class="state on">Connected</small>`;
   const name = html`<bdi>${displayText(account, 80)}</bdi>`;
   return html`${service}<small class="state on">Connected as ${name}</small>`;
@@ -220,7 +227,7 @@ function loopbackWarning(): Html {
 function decisions({ upstream }: SetupPageProps): Html {
   return html`
     <div class="actions">
-      ${upstream && !upstream.connected ? connectOrSkip(upstream.displayName) : AUTHORIZE}
+      ${upstream && upstream.state !== "works" ? connectOrSkip(upstream.displayName) : AUTHORIZE}
       <div class="quiet">
         <button class="link" name="decision" value="switch" formnovalidate>Not you? Use another account</button>
         <button class="link" name="decision" value="cancel" formnovalidate>Cancel</button>

@@ -34,7 +34,7 @@ export const SETUP: SetupPageProps = {
     description: "Issues, projects and cycles of your Linear workspace",
   },
   routeChoices: [],
-  upstream: { displayName: "Linear", connected: false, account: null },
+  upstream: { displayName: "Linear", state: "none", account: null },
   scopes: [{ name: "mcp:tools", meaning: "Use the tools, prompts and resources of this server" }],
   error: null,
   requestId: "req_01JB2Q8F5K",
@@ -46,7 +46,7 @@ export const SETUP_CONNECTED: SetupPageProps = {
   client: { name: "Cursor", id: "cl_9f2k", host: null, registeredAt: "2026-10-30T09:12:44.000Z" },
   redirectHost: "127.0.0.1",
   loopbackOnly: true,
-  upstream: { displayName: "Linear", connected: true, account: "dana@acme.example" },
+  upstream: { displayName: "Linear", state: "works", account: "dana@acme.example" },
 };
 
 /** {@linkcode SETUP} where the user has to choose the route. */
@@ -78,7 +78,7 @@ export const SETUP_HOSTILE: SetupPageProps = {
     url: `https://${LONG_HOST}/mcp`,
     description: HOSTILE,
   },
-  upstream: { displayName: HOSTILE, connected: true, account: HOSTILE },
+  upstream: { displayName: HOSTILE, state: "works", account: HOSTILE },
   scopes: [{ name: HOSTILE, meaning: HOSTILE }],
   error: HOSTILE,
   requestId: HOSTILE,
@@ -113,8 +113,16 @@ export const ACCOUNT: AccountPageProps = {
   csrfToken: "csrf_3",
   user: { name: "Dana Rivera", detail: "dana@example.test" },
   connections: [
-    { id: "linear", name: "Linear", shared: false, connectedAt: "2026-11-28T08:30:12.000Z" },
-    { id: "notion", name: "Notion", shared: true, connectedAt: null },
+    { id: "linear", name: "Linear", shared: false, state: "works", connectedAt: "2026-11-28T08:30:12.000Z" },
+    { id: "notion", name: "Notion", shared: true, state: "none", connectedAt: null },
+    {
+      id: "github",
+      name: "GitHub",
+      shared: false,
+      state: "limited",
+      connectedAt: "2026-11-03T17:05:40.000Z",
+    },
+    { id: "sentry", name: "Sentry", shared: false, state: "ended", connectedAt: "2026-10-11T06:41:02.000Z" },
   ],
   apps: [
     {

@@ -42,7 +42,7 @@ async function stage() {
   return {
     store,
     claim,
-    records: new ConnectionRecords(services, "acme"),
+    records: new ConnectionRecords(services, { id: "acme", upstream: "https://mcp.acme.example/mcp" }),
     rows: () => Array.fromAsync(store.list(connections)),
     record: (accessToken: string) => recordOf(accessToken, clock.now()),
     [Symbol.dispose]: () => kv.close(),
@@ -51,6 +51,7 @@ async function stage() {
 
 function recordOf(accessToken: string, now: number): ConnectionRecord {
   return {
+    upstreamOrigin: "https://mcp.acme.example",
     server: {
       issuer: "https://as.example",
       authorizationEndpoint: "https://as.example/authorize",

@@ -26,6 +26,7 @@ async function stage(changes: Partial<ConnectionRecord> = {}) {
   const services = await testServices();
   const now = services.clock.now();
   const record: ConnectionRecord = {
+    upstreamOrigin: "https://mcp.acme.example",
     server: {
       issuer: "https://as.acme.example",
       authorizationEndpoint: "https://as.acme.example/authorize",

@@ -69,7 +69,7 @@ Deno.test("`renew()` after a refusal: what is newer already is used, what cannot
   await s.connect({ refreshToken: null });
   assert.deepEqual(await s.connections.renew("alice", "first"), { kind: "stale", missingScope: null });
   assert.deepEqual(await s.connections.get("alice"), { kind: "stale", missingScope: null });
-  assert.equal(await s.connections.connectedAt("alice"), null);
+  assert.equal((await s.connections.standing("alice"))?.state, "ended");
 });
 
 Deno.test("`needScope()` asks for what is new, gathers it up to a length that is read, and not for what was agreed to (UP-20, B14 236)", async () => {
@@ -86,24 +86,25 @@ Deno.test("`needScope()` asks for what is new, gathers it up to a length that is
     missingScope: ["x"],
   });
   await s.connections.needScope("alice", "first", ["read", "y"]);
-  assert.deepEqual(await s.connections.neededScope("alice"), {
-    former: ["read"],
-    missing: ["x", "read", "y"],
+  assert.deepEqual(await s.connections.standing("alice"), {
+    state: "limited",
+    connectedAt: s.services.clock.now(),
+    scope: ["read"],
+    missingScope: ["x", "read", "y"],
   });
-  // The rest goes on, but the pages say that something is to be done.
+  // The rest goes on.
   assert.equal((await s.connections.get("alice")).kind, "ready");
-  assert.equal(await s.connections.connectedAt("alice"), null);
   for (let index = 0; index < 100; index++) await s.connections.needScope("alice", "first", [`s${index}`]);
-  assert.equal((await s.connections.neededScope("alice"))?.missing.length, 50);
+  assert.equal((await s.connections.standing("alice"))?.missingScope.length, 50);
   await s.connect({ scope: ["read", "x"] });
-  assert.equal(await s.connections.neededScope("alice"), null);
+  assert.equal((await s.connections.standing("alice"))?.state, "works");
 });
 
 Deno.test("`store()` keeps what was granted, else what was asked for; `disconnect()` ends it here and there (UP-22)", async () => {
   using s = await stage();
   assert.equal(await s.connect({}, { scope: ["a", "b"] }), true);
   assert.equal(await s.connections.needScope("alice", "first", ["a", "b"]), null);
-  assert.equal(await s.connections.connectedAt("alice"), s.services.clock.now());
+  assert.equal((await s.connections.standing("alice"))?.connectedAt, s.services.clock.now());
   await s.connections.disconnect("alice");
   assert.deepEqual(await s.connections.get("alice"), { kind: "absent" });
   assert.deepEqual(s.net.urls(), [`${ISSUER}/revoke`]);

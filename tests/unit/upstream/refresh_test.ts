@@ -11,6 +11,7 @@ async function stage(answer: () => Response | Promise<Response>) {
   const services = await testServices();
   const now = services.clock.now();
   const record: ConnectionRecord = {
+    upstreamOrigin: new URL(UPSTREAM).origin,
     server: server(),
     client: CLIENT,
     resource: UPSTREAM,
@@ -38,7 +39,7 @@ async function stage(answer: () => Response | Promise<Response>) {
     new Refreshes({
       ...connectParts(net, services.clock, own),
       services,
-      records: new ConnectionRecords(services, "acme"),
+      records: new ConnectionRecords(services, own),
     });
   const stored = async () => (await services.store.get(connections, "alice", "acme"))?.value;
   const asked = () => net.urls().filter((url) => url.endsWith("/token")).length;

@@ -61,6 +61,7 @@ export function connectRecord(changes: Partial<ConnectRecord> = {}): ConnectReco
     userId: "alice",
     connectionId: "acme",
     owner: "alice",
+    upstreamOrigin: new URL(UPSTREAM).origin,
     server: server(),
     client: CLIENT,
     resource: UPSTREAM,

@@ -152,8 +152,9 @@ async function relay(
   try {
     let answer = await send(endpoint, admitted, sending, { credential, message });
     if (answer.status === 401 || answer.status === 403) {
+      // Nobody reads it, whatever comes next.
+      await answer.body?.cancel();
       const next = await endpoint.credential.afterRefusal(caller, credential.token, answer);
-      if (next !== null) await answer.body?.cancel();
       if (next?.kind === "act") {
         invocation.completed("cancelled");
         return userMustAct(endpoint, admitted, { required: next.required, message, body });

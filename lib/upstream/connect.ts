@@ -106,7 +106,7 @@ export async function redeemConnect(
     response = checkAuthorizationResponse(params, entry.value, params.get("state") ?? "");
   } catch (error) {
     // The server's own refusal ends this connect; a forged answer must not.
-    if (error instanceof UpstreamError && error.kind === "denied") await usingUp().commit();
+    if (error instanceof UpstreamError && error.kind !== "forged") await usingUp().commit();
     throw error;
   }
   const { owner, connectionId } = entry.value;

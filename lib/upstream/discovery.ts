@@ -81,27 +81,27 @@ export class Discovery {
     const candidates = named !== null
       ? [{ url: named, resources: [upstream] }]
       : wellKnownResources(upstream);
+    let unclear = false;
     for (const { url, resources } of candidates) {
       const response = await this.#ask(url);
       const expected = overrides.resource === null ? resources : [overrides.resource];
       if (response.status === 200) return await readResource(response, expected);
-      if (response.status >= 500 && response.status !== 502) {
-        throw new UpstreamError("unavailable", "resource_metadata_status");
-      }
+      unclear ||= isUnclear(response, "resource_metadata_status");
     }
+    if (unclear) throw new UpstreamError("unavailable", "resource_metadata_status");
     if (named !== null) throw new UpstreamError("refused", "resource_metadata_missing");
     return null;
   }
 
   async #server(metadata: oauth.ResourceServer): Promise<UpstreamServer> {
     const identifier = metadata.authorization_servers?.[0] ?? "";
+    let unclear = false;
     for (const url of wellKnownServerUrls(identifier)) {
       const response = await this.#ask(url);
       if (response.status === 200) return await this.#readServer(response, identifier);
-      if (response.status >= 500 && response.status !== 502) {
-        throw new UpstreamError("unavailable", "server_metadata_status");
-      }
+      unclear ||= isUnclear(response, "server_metadata_status");
     }
+    if (unclear) throw new UpstreamError("unavailable", "server_metadata_status");
     throw new UpstreamError("refused", "server_metadata_missing");
   }
 
@@ -110,6 +110,9 @@ export class Discovery {
     const { origin } = new URL(this.#settings.upstream);
     const response = await this.#ask(`${origin}/.well-known/oauth-authorization-server`);
     if (response.status === 200) return await this.#readServer(response, origin);
+    if (isUnclear(response, "server_metadata_status")) {
+      throw new UpstreamError("unavailable", "server_metadata_status");
+    }
     return {
       issuer: origin,
       authorizationEndpoint: `${origin}/authorize`,
@@ -138,6 +141,15 @@ export class Discovery {
       throw new UpstreamError("unavailable", "metadata_unreachable", { cause });
     }
   }
+}
+
+/**
+ * Whether the answer leaves open if there is a document: a proxy whose server is down (502), or a limit. The next place may have one, but that
+ * there is none does not follow. @throws {UpstreamError} `unavailable` for every other 5xx, which ends the search
+ */
+function isUnclear({ status }: Response, reason: string): boolean {
+  if (status >= 500 && status !== 502) throw new UpstreamError("unavailable", reason);
+  return status === 502 || status === 429;
 }
 
 /** @throws {UpstreamError} `refused` unless it describes one of the `expected` resources */

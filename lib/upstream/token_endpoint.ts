@@ -4,7 +4,7 @@ import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import type { ConnectRecord, UpstreamClient, UpstreamServer } from "../store/upstream_schema.ts";
 import type { KnownClients } from "./known_clients.ts";
 import type { SigningKey } from "./signing_key.ts";
-import { UpstreamError } from "./upstream_error.ts";
+import { UpstreamError, type UpstreamFaultKind } from "./upstream_error.ts";
 
 const MAX_TOKEN_LENGTH = 16_384;
 const MAX_LIFETIME_SECONDS = 366 * 86_400;
@@ -53,11 +53,26 @@ export function checkAuthorizationResponse(
   try {
     return oauth.validateAuthResponse(serverOf(connect.server), clientOf(connect.client), params, state);
   } catch (cause) {
-    if (cause instanceof oauth.AuthorizationResponseError) {
-      throw new UpstreamError("denied", "upstream_denied", { cause });
-    }
+    if (cause instanceof oauth.AuthorizationResponseError) throw refusal(cause);
     throw new UpstreamError("forged", "authorization_response_refused", { cause });
   }
+}
+
+/** Who can mend what the server answered in place of a code (RFC 6749 §4.1.2.1; RFC 8707 §2); all else is for the user. */
+const REFUSALS: ReadonlyMap<string, UpstreamFaultKind> = new Map([
+  ["server_error", "unavailable"],
+  ["temporarily_unavailable", "unavailable"],
+  ["invalid_request", "refused"],
+  ["invalid_scope", "refused"],
+  ["invalid_target", "refused"],
+  ["unauthorized_client", "refused"],
+  ["unsupported_response_type", "refused"],
+]);
+
+function refusal(cause: oauth.AuthorizationResponseError): UpstreamError {
+  // It goes into the log, where nothing of the server's own making belongs.
+  const code = /^\w{1,48}$/.test(cause.error) ? cause.error : "denied";
+  return new UpstreamError(REFUSALS.get(code) ?? "denied", `upstream_${code}`, { cause });
 }
 
 /** Exchanges a code. @throws {UpstreamError} @throws {TokenRefusedError} */

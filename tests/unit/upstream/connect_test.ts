@@ -120,6 +120,9 @@ Deno.test("`redeemConnect()`: a forged answer leaves the connect, a refusal ends
   const forged = await answered({ code: "c", iss: "https://evil.test" });
   await assert.rejects(redeemConnect(services, parts, forged.entry, forged.params), { kind: "forged" });
   assert.ok(await findConnect(services, forged.state, who));
+  const outage = await answered({ error: "server_error" });
+  await assert.rejects(redeemConnect(services, parts, outage.entry, outage.params), { kind: "unavailable" });
+  assert.equal(await findConnect(services, outage.state, who), null);
   const denied = await answered({ error: "access_denied" });
   await assert.rejects(redeemConnect(services, parts, denied.entry, denied.params), { kind: "denied" });
   assert.equal(await findConnect(services, denied.state, who), null);

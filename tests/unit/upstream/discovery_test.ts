@@ -149,6 +149,26 @@ Deno.test("an upstream without any metadata is its own server, with or without a
   assert.equal((await discovery(some).get()).server.registrationEndpoint, null);
 });
 
+Deno.test("an upstream that is out of order is not taken for one without metadata: nothing is known of it then (UP-03, UP-05)", async () => {
+  const own = "https://up.test/.well-known/oauth-authorization-server";
+  for (const status of [429, 502]) {
+    for (const site of [{ [PATH_FORM]: status }, { [ROOT_FORM]: status }]) {
+      await assert.rejects(discovery(serve(site)).get(), {
+        kind: "unavailable",
+        reason: "resource_metadata_status",
+      });
+    }
+    const servers = serve({ [PATH_FORM]: prm("https://as.test"), [AS]: status });
+    await assert.rejects(discovery(servers).get(), { kind: "unavailable", reason: "server_metadata_status" });
+  }
+  for (const status of [429, 500, 502, 503]) {
+    await assert.rejects(discovery(serve({ [own]: status })).get(), {
+      kind: "unavailable",
+      reason: "server_metadata_status",
+    });
+  }
+});
+
 Deno.test("what was found holds for ten minutes, is sought once for all who wait, and anew after `forget()`", async () => {
   const clock = new FakeClock();
   const net = serve({ [PATH_FORM]: prm("https://as.test"), [AS]: metadata("https://as.test") });

@@ -112,7 +112,17 @@ Deno.test("`iss` by the recorded server: required where it is announced, right w
     assert.throws(() => check({ code: "c", state: "s", iss }, false), forged);
     assert.throws(() => check({ error: "access_denied", state: "s", iss }), forged);
   }
-  assert.throws(() => check({ error: "access_denied", state: "s", iss: ISSUER }), { kind: "denied" });
+  const answers = [
+    ["access_denied", "denied", "upstream_access_denied"],
+    ["consent_required", "denied", "upstream_consent_required"],
+    ["server_error", "unavailable", "upstream_server_error"],
+    ["invalid_scope", "refused", "upstream_invalid_scope"],
+    ["constructor", "denied", "upstream_constructor"],
+    ["<b>call us</b>", "denied", "upstream_denied"],
+  ] as const;
+  for (const [error, kind, reason] of answers) {
+    assert.throws(() => check({ error, state: "s", iss: ISSUER }), { kind, reason });
+  }
   for (const state of ["", "x"]) assert.throws(() => check({ code: "c", state, iss: ISSUER }), forged);
   const twice = new URLSearchParams({ code: "c", state: "s", iss: ISSUER });
   twice.append("iss", ISSUER);

@@ -26,6 +26,8 @@ const BUSY = 0.5;
 /** Nothing takes this long unless it hangs; the processes are stopped then, which ends it. */
 const GIVE_UP_FACTOR = 60;
 const GIVE_UP_LEAST_MS = 300_000;
+/** A stored grant is half a dozen records; a busy machine writes a thousand grants per second. */
+const GIVE_UP_PER_GRANT_MS = 4;
 
 const NEEDS_GATEWAY: Readonly<
   Partial<Record<Measurement, (stage: GatewayStage) => Promise<readonly Figure[]>>>
@@ -119,7 +121,8 @@ async function withinReason<T>(
   { rounds, seconds, storedGrants }: BenchOptions,
   work: Promise<T>,
 ): Promise<T> {
-  const limit = GIVE_UP_LEAST_MS + rounds * seconds * 1000 * GIVE_UP_FACTOR + storedGrants;
+  const limit = GIVE_UP_LEAST_MS + rounds * seconds * 1000 * GIVE_UP_FACTOR +
+    storedGrants * GIVE_UP_PER_GRANT_MS;
   const watchdog = setTimeout(() => void stopAll(), limit);
   try {
     return await work;

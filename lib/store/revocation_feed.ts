@@ -1,6 +1,6 @@
 /**
  * Tells every process what was revoked, so that cached verdicts and open streams end at once. In the process that revokes it is
- * a call; the others notice by reading one small key, at most every 100 ms and only while they have something to drop.
+ * a call; the others notice by reading one small key, at most every 90 ms and only while they have something to drop.
  * (`kv.watch` does not cross processes on a file.)
  */
 import type { Clock } from "../runtime/clock.ts";
@@ -8,8 +8,8 @@ import { createIdentifier, type Random } from "../crypto/secret_token.ts";
 import { revocationEpoch, revocations } from "./schema.ts";
 import type { Store, Write } from "./store.ts";
 
-/** How old the knowledge of other processes' revocations may get, in milliseconds. */
-export const REVOCATION_FRESHNESS_MS = 100;
+/** How old the knowledge of other processes' revocations may get, in milliseconds: with the time to read it, less than 100. */
+export const REVOCATION_FRESHNESS_MS = 90;
 
 const REVOCATION_TTL_MS = 5 * 60_000;
 

@@ -1,5 +1,6 @@
 /** What a call may use of a connection without asking the store: only what is known to be good at this moment. */
 import assert from "node:assert/strict";
+import { REVOCATION_FRESHNESS_MS } from "../../../lib/store/revocation_feed.ts";
 import { type ConnectionRecord, connections } from "../../../lib/store/upstream_schema.ts";
 import { Connections } from "../../../lib/upstream/connection.ts";
 import type { ConnectionSettings } from "../../../lib/upstream/connection_settings.ts";
@@ -88,7 +89,7 @@ Deno.test("`peek()` knows nothing once revocations may have been missed: a disco
   using elsewhere = await testServices({ kv: on.kv, clock: on.clock, keyRing: on.keyRing });
   await on.connections.get("alice");
   await connectionsOn(elsewhere).disconnect("alice");
-  on.clock.advance({ ms: 99 });
+  on.clock.advance({ ms: REVOCATION_FRESHNESS_MS - 1 });
   assert.equal(on.connections.peek("alice"), "t1");
   on.clock.advance({ ms: 1 });
   assert.equal(on.connections.peek("alice"), null);

@@ -31,9 +31,11 @@ export function enter(
   if (request.url.length > MAX_TARGET_LENGTH) return refusal(414, "The request target is too long.");
   const target = requestTarget(request.url);
   const trusted = gateway.trustedProxies;
+  // HTTP/2 has no Host field but an authority, which is then the target's. Asked by `has` first, Deno reads all headers in one go, which it
+  // would do in any case when the answer is sent; asked by `get`, it is called once more for each of the many that are looked at here.
+  const host = headers.has("host") ? headers.get("host") : target.host;
   const origin = resolveOrigin(gateway, {
-    // HTTP/2 has no Host field but an authority, which is then the target's.
-    host: headers.get("host") ?? target.host,
+    host,
     targetHost: target.host,
     forwardedHost: trusted > 0 ? headers.get("x-forwarded-host") : null,
     forwardedProto: trusted > 0 ? headers.get("x-forwarded-proto") : null,

@@ -51,8 +51,9 @@ export function handOver(
       ? answer
       : new Response(watched(endpoint, admitted, answer.body).body, answer);
     const answerWith = (body: BodyInit | null) => {
+      const response = new Response(body, { status: answer.status, headers });
       invocation.completed();
-      return new Response(body, { status: answer.status, headers });
+      return response;
     };
     return filter?.readsAnswers ? filter.body(source).then(answerWith) : answerWith(source.body);
   }

@@ -95,8 +95,11 @@ interface Content {
 
 const NO_BODY: Content = { body: null, message: null };
 
-/** The message of a POST. @throws {JsonRpcError} for what is no message, or another one to other readers */
-async function readPost({ deployment }: Endpoint, { request }: Admitted): Promise<Content> {
+/** The message of a POST. @throws {JsonRpcError} for what is no message, another one to other readers, or a batch that is too many */
+async function readPost(
+  { deployment, rateCheck }: Endpoint,
+  { request, context, verdict }: Admitted,
+): Promise<Content> {
   const { headers } = request;
   if (!isJson(headers.get("content-type")) || headers.get("content-encoding") !== null) {
     throw refused(415, "content_type_unsupported", "Send application/json in UTF-8, not encoded further.");
@@ -109,6 +112,8 @@ async function readPost({ deployment }: Endpoint, { request }: Admitted): Promis
   const body = await readText(request, { maxBytes: bodyBytes, deadlines });
   const message = parseMessage(body, jsonDepth);
   checkEra(headers, message);
+  // The first was counted before it was read; a batch is no way to send a hundred for one.
+  for (let more = 1; more < message.elements.length; more++) rateCheck?.(context, verdict);
   return { body, message };
 }
 
@@ -138,6 +143,7 @@ async function relay(
   if (credential.kind === "act") {
     return userMustAct(endpoint, admitted, { required: credential.required, message, body });
   }
+  const sent = ownBody(endpoint, admitted, { body, message });
   const controller = new AbortController();
   request.signal.addEventListener("abort", () => controller.abort());
   // Who left while the credential was renewed is heard no more.
@@ -148,7 +154,7 @@ async function relay(
     verdict,
     message,
   });
-  const sending: Sending = { headers, body: ownBody(endpoint, admitted, { body, message }), controller };
+  const sending: Sending = { headers, body: sent, controller };
   try {
     let answer = await send(endpoint, admitted, sending, { credential, message });
     if (answer.status === 401 || answer.status === 403) {
@@ -166,9 +172,11 @@ async function relay(
     if (message !== null) endpoint.era.hear(message, answer.status);
     return await handOver(endpoint, admitted, { answer, message, invocation, filter });
   } catch (error) {
-    invocation.failed(error);
-    if (error instanceof ClientGoneError) return new Response(null, { status: 499 });
-    throw error;
+    // Whoever leaves while an answer is read cuts it short.
+    const cause = request.signal.aborted ? new ClientGoneError() : error;
+    invocation.failed(cause);
+    if (cause instanceof ClientGoneError) return new Response(null, { status: 499 });
+    throw cause;
   }
 }
 

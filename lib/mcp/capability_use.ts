@@ -27,10 +27,19 @@ const UNCONCERNED: ReadonlySet<string> = new Set([
 const WITHOUT_LISTS: ReadonlySet<string> = new Set(["tasks/list", "tasks/cancel", "tasks/update"]);
 
 /** Members that decide; a reader that ignores case, as Go's `encoding/json` does, takes another spelling for the same member. */
-const MESSAGE_MEMBERS = foldedMembers(["jsonrpc", "id", "method", "params", "result", "error"]);
-const PARAM_MEMBERS = foldedMembers(["name", "uri", "ref", "notifications"]);
-const REFERENCE_MEMBERS = foldedMembers(["type", "name", "uri"]);
-const SUBSCRIPTION_MEMBERS = foldedMembers(["resourceSubscriptions"]);
+const MESSAGE_MEMBERS: ReadonlyMap<string, string> = foldedMembers([
+  "jsonrpc",
+  "id",
+  "method",
+  "params",
+  "result",
+  "error",
+]);
+const PARAM_MEMBERS: ReadonlyMap<string, string> = foldedMembers(["name", "uri", "ref", "notifications"]);
+const REFERENCE_MEMBERS: ReadonlyMap<string, string> = foldedMembers(["type", "name", "uri"]);
+const SUBSCRIPTION_MEMBERS: ReadonlyMap<string, string> = foldedMembers(["resourceSubscriptions"])
+  // The Python SDK's models are also read by the names of their fields.
+  .set("resource_subscriptions", "resourceSubscriptions");
 
 /** What has to be known and read for the messages of a request. */
 export interface Need {
@@ -133,7 +142,7 @@ function methodOf(message: unknown): string | null {
 }
 
 /** Members by their folded names. */
-function foldedMembers(members: readonly string[]): ReadonlyMap<string, string> {
+function foldedMembers(members: readonly string[]): Map<string, string> {
   return new Map(members.map((member) => [fold(member), member]));
 }
 

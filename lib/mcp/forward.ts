@@ -45,7 +45,8 @@ export class ClientGoneError extends Error {
 
 /**
  * Sends the request; the answer's body is not read.
- * @throws {JsonRpcError} 502 if the upstream cannot be reached, may not be, or redirects where it may not; 504 if it is late.
+ * @throws {JsonRpcError} 502 if the upstream cannot be reached, may not be, redirects where it may not, or answers what is no use; 504 if it
+ * is late.
  * @throws {ClientGoneError}
  */
 export async function forward(
@@ -65,7 +66,11 @@ export async function forward(
     if (fault) throw unavailable(upstream, request, FAULTS[fault]);
     const url = targetUrl(upstream.url, request.search);
     const response = await send(upstream, request, { url, atHome: true });
-    return isRedirect(response) ? await follow(upstream, request, { response, url }) : response;
+    const answer = isRedirect(response) ? await follow(upstream, request, { response, url }) : response;
+    const unusable = unusableAnswer(answer);
+    if (unusable === null) return answer;
+    await answer.body?.cancel();
+    throw unavailable(upstream, request, FAULTS[unusable]);
   } catch (error) {
     if (error instanceof JsonRpcError) throw error;
     if (late) throw unavailable(upstream, request, FAULTS.upstream_timeout);
@@ -95,6 +100,18 @@ function send(
 
 function isRedirect({ status }: Response): boolean {
   return status >= 300 && status <= 399 && status !== 304;
+}
+
+/**
+ * Why an answer can neither be read nor handed on. Packed bytes are what we have asked not to get: a filter could not read them, and
+ * clients have not asked for them either.
+ */
+function unusableAnswer(
+  { status, headers }: Response,
+): "upstream_status_unknown" | "upstream_answer_packed" | null {
+  if (status > 599) return "upstream_status_unknown";
+  const coding = headers.get("content-encoding");
+  return coding === null || coding.toLowerCase() === "identity" ? null : "upstream_answer_packed";
 }
 
 /** What comes of an answer that redirects. */
@@ -131,7 +148,13 @@ function redirectTarget(response: Response, url: string, method: string): string
   return usable ? target.href : "refused";
 }
 
-type ForwardFault = AddressFault | "upstream_timeout" | "upstream_unreachable" | "upstream_redirected";
+type ForwardFault =
+  | AddressFault
+  | "upstream_timeout"
+  | "upstream_unreachable"
+  | "upstream_redirected"
+  | "upstream_status_unknown"
+  | "upstream_answer_packed";
 
 interface FaultText {
   readonly status: number;
@@ -158,6 +181,16 @@ const FAULTS: Readonly<Record<ForwardFault, FaultText>> = {
     status: 502,
     reason: "upstream_redirected",
     says: `redirected, which is not followed. ${OPERATOR}.`,
+  },
+  upstream_status_unknown: {
+    status: 502,
+    reason: "upstream_status_unknown",
+    says: `answered with a status that HTTP does not have. ${OPERATOR}.`,
+  },
+  upstream_answer_packed: {
+    status: 502,
+    reason: "upstream_answer_packed",
+    says: `answered in a compressed form, which it was asked not to do. ${OPERATOR}.`,
   },
   upstream_address_private: {
     status: 502,

@@ -232,6 +232,7 @@ Deno.test("notifications and headers do not smuggle: the body decides (TR-23, B1
     '{"jsonrpc":"2.0","id":1,"method":"tools/call","param\u017f":{"name":"delete_everything"}}',
     '{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"summarize","NAME":"leak"}}}',
     '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"ResourceSubscriptions":["docs://payroll"]}}}',
+    '{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resource_subscriptions":["docs://payroll"]}}}',
   ];
   for (const text of variants) {
     const { status, body } = await curated.ask(text);

@@ -123,6 +123,21 @@ Deno.test("by ip: the address is the trusted proxy's word, not what the client w
   assert.equal(await from("2001:db8:1:3::1"), 200);
 });
 
+Deno.test("a batch counts for as many as it holds, and what is too many is not carried out in part (TR-30)", async () => {
+  await using gateway = await limited([{ requests: 5, windowSeconds: 60, by: "user" }]);
+  const token = await tokenOf(gateway, { client: await registerClient(gateway) });
+  const batch = (size: number) =>
+    Array.from(
+      { length: size },
+      (_, id) => ({ jsonrpc: "2.0", id, method: "tools/call", params: { name: "x" } }),
+    );
+  const send = async (message: unknown) => (await callMcp(gateway, "/alpha", token, { message })).status;
+  assert.deepEqual([await send(batch(3)), await send(batch(2)), await send(batch(1))], [202, 202, 429]);
+  gateway.clock.advance({ seconds: 60 });
+  assert.equal(await send(batch(6)), 429);
+  assert.equal(gateway.upstreamRequests.length, 2);
+});
+
 Deno.test("several limits: what a narrow one refuses does not use up a wide one that others share", async () => {
   await using gateway = await limited([
     { requests: 3, windowSeconds: 60, by: "ip" },

@@ -111,6 +111,9 @@ Deno.test("a state that was altered, or is another user's, client's, route's or 
       const answer = await callMcp(gateway, path, token, modern(params));
       const { error, id } = await answer.json();
       assert.deepEqual([answer.status, error?.code, id], [400, -32602, 5], `${what}, ${when}`);
+      const begun = gateway.events.filter(({ event }) => event === "mcp_capability_invoked").length;
+      const over = gateway.events.filter(({ event }) => event === "mcp_capability_completed").length;
+      assert.equal(begun, over, `${what}, ${when}: what was never sent was never begun`);
     }
     assert.equal(scene.upstream.calls.length, before, when);
   };

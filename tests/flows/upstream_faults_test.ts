@@ -18,7 +18,9 @@ const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 
 interface Listening {
   readonly gateway: Harness;
-  readonly call: (init?: { readonly signal?: AbortSignal; readonly method?: string }) => Promise<Response>;
+  readonly call: (
+    init?: { readonly signal?: AbortSignal; readonly method?: string; readonly body?: string },
+  ) => Promise<Response>;
   /** The same call by hand: all bytes that come back until the gateway closes. */
   readonly raw: () => Promise<{ readonly text: string; readonly closed: boolean }>;
   readonly eventually: (name: string) => Promise<LoggedEvent>;
@@ -108,6 +110,60 @@ Deno.test("an upstream that is gone before it answers is 502 with an error and n
       assert.equal((await eventually("mcp_upstream_unreachable")).reasonCode, "upstream_unreachable", what);
     });
   }
+});
+
+/** Answers that nobody could make anything of. */
+const UNUSABLE: readonly (readonly [reason: string, head: string])[] = [
+  ["upstream_status_unknown", "HTTP/1.1 600 Odd\r\n"],
+  ["upstream_status_unknown", "HTTP/1.1 999 Odd\r\nContent-Type: text/event-stream\r\n"],
+  ["upstream_answer_packed", `${JSON_HEAD}Content-Encoding: deflate\r\n`],
+  ["upstream_answer_packed", "HTTP/1.1 400 Bad\r\nContent-Encoding: identity, gzip\r\n"],
+];
+
+Deno.test("a status that is none, and packed bytes that nobody asked for, are 502, told once, and the upstream is let go (F21)", async () => {
+  for (const [reason, head] of UNUSABLE) {
+    const left = Promise.withResolvers<void>();
+    await using host = rawHost(async (connection) => {
+      await connection.read(new Uint8Array(4096));
+      // More is announced than comes: the answer stays open until somebody lets go of it.
+      await writeAll(connection, `${head}Content-Length: 100\r\n\r\n{}`);
+      try {
+        while (await connection.read(new Uint8Array(64)) !== null);
+      } finally {
+        left.resolve();
+      }
+    });
+    await listening({ upstream: `http://127.0.0.1:${host.port}/mcp` }, async ({ call, gateway }) => {
+      const response = await call();
+      assert.equal(response.status, 502, head);
+      assert.equal((await response.json()).error.code, 5020);
+      await within(1000, left.promise, `the upstream of ${head}`);
+      const told = gateway.events.filter(({ event }) => event === "mcp_capability_completed");
+      assert.deepEqual(told.map(({ status, reasonCode }) => [status, reasonCode]), [[502, reason]]);
+    });
+  }
+});
+
+Deno.test("who leaves while a filter reads the answer has cancelled; it is no fault of the upstream's (TR-17)", async () => {
+  const begun = Promise.withResolvers<void>();
+  await using host = rawHost(async (connection) => {
+    await connection.read(new Uint8Array(4096));
+    // So much fits into no buffer on the way: once it is written, the gateway reads.
+    await writeAll(connection, `${JSON_HEAD}Content-Length: 8000000\r\n\r\n${" ".repeat(7_900_000)}`);
+    begun.resolve();
+    while (await connection.read(new Uint8Array(64)) !== null);
+  });
+  const upstream = `http://127.0.0.1:${host.port}/mcp`;
+  await listening({ upstream, filtered: true }, async ({ call, eventually, gateway }) => {
+    const client = new AbortController();
+    const list = '{"jsonrpc":"2.0","id":1,"method":"resources/directory"}';
+    const answer = call({ signal: client.signal, body: list });
+    await begun.promise;
+    client.abort();
+    await assert.rejects(answer);
+    assert.equal((await eventually("mcp_capability_completed")).outcome, "cancelled");
+    assert.ok(!gateway.events.some(({ event }) => event === "mcp_upstream_unreachable"));
+  });
 });
 
 Deno.test("a name that does not exist, and TLS that is none, are 502 (F21)", async () => {

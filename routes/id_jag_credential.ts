@@ -16,9 +16,14 @@ export async function idJagCredential(
   if (known !== null) return { kind: "ready", accessToken: known };
   const assertion = await assertionOf(deployment, who.userId);
   if (assertion === null) return { kind: "absent" };
-  // Somebody else may have obtained one while the assertion was renewed.
-  const accessToken = tokens.known(who.userId, who.rejected) ?? await tokens.obtain(who.userId, assertion);
-  return { kind: "ready", accessToken };
+  try {
+    // Somebody else may have obtained one while the assertion was renewed.
+    const accessToken = tokens.known(who.userId, who.rejected) ?? await tokens.obtain(who.userId, assertion);
+    return { kind: "ready", accessToken };
+  } catch (error) {
+    if (error instanceof UpstreamError && error.kind === "denied") return { kind: "absent" };
+    throw error;
+  }
 }
 
 async function assertionOf(

@@ -17,6 +17,8 @@ const ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token";
 const MARGIN_MS = 30_000;
 const DEFAULT_LIFETIME_SECONDS = 300;
 const MAX_CACHED = 20_000;
+/** What a provider says of an assertion whose session is over (RFC 6749 §5.2, OpenID Connect Core §3.1.2.6). */
+const SESSION_ENDED = ["invalid_grant", "login_required", "interaction_required"];
 const TOKEN = /^[\x21-\x7e]{1,16384}$/;
 
 /** Access tokens of all users at one upstream, kept in memory until they expire. One per connection and process. */
@@ -41,7 +43,7 @@ export class IdJagTokens {
     return usable ? token.accessToken : null;
   }
 
-  /** A new token for the user whose identity assertion this is; callers at the same time share one exchange. @throws {UpstreamError} */
+  /** A new token for the user whose identity assertion this is; callers at the same time share one exchange. @throws {UpstreamError} `denied`: the user has to sign in again */
   async obtain(userId: string, assertion: string): Promise<string> {
     const running = this.#running.get(userId) ??
       this.#obtain(userId, assertion).finally(() => this.#running.delete(userId));
@@ -53,7 +55,7 @@ export class IdJagTokens {
     const { idp, resourceAs, scopes, scopeDelimiter } = this.#exchange;
     const scope = scopes.length === 0 ? {} : { scope: scopes.join(scopeDelimiter) };
     const resource = resourceAs.resource === null ? {} : { resource: resourceAs.resource };
-    const idJag = await this.#request(idp, TOKEN_EXCHANGE, {
+    const idJag = await this.#assertion(idp, {
       requested_token_type: ID_JAG,
       subject_token: assertion,
       subject_token_type: ID_TOKEN,
@@ -73,6 +75,20 @@ export class IdJagTokens {
     const freshUntil = this.#clock.now() + Math.max(lifetime - MARGIN_MS, lifetime / 2);
     this.#tokens.set(userId, { accessToken: answer.access_token, freshUntil });
     return answer.access_token;
+  }
+
+  /** The provider may have ended the user's session before the assertion's own end: then only a new sign-in helps. */
+  async #assertion(
+    idp: IdJagExchange["idp"],
+    parameters: Record<string, string>,
+  ): Promise<oauth.TokenEndpointResponse> {
+    try {
+      return await this.#request(idp, TOKEN_EXCHANGE, parameters);
+    } catch (error) {
+      const refusal = error instanceof UpstreamError ? error.cause : null;
+      const ended = refusal instanceof oauth.ResponseBodyError && SESSION_ENDED.includes(refusal.error);
+      throw ended ? new UpstreamError("denied", "id_jag_assertion_refused", { cause: error }) : error;
+    }
   }
 
   async #request(

@@ -174,6 +174,19 @@ export async function viewSamples(): Promise<readonly ViewSample[]> {
     sample("setup-connect", setupPage(SETUP), false),
     sample("setup-authorize", setupPage(SETUP_CONNECTED), false),
     sample("setup-choice", setupPage(SETUP_CHOICE), false),
+    sample(
+      "setup-more-scope",
+      setupPage({
+        ...SETUP,
+        upstream: {
+          displayName: "Linear",
+          connected: false,
+          account: null,
+          addedScopes: ["write", "admin:*"],
+        },
+      }),
+      false,
+    ),
     sample("setup-hostile", setupPage(SETUP_HOSTILE), false),
     sample(
       "dev-login",
@@ -191,7 +204,13 @@ export async function viewSamples(): Promise<readonly ViewSample[]> {
     sample("connect", connectPage(CONNECT), false),
     sample(
       "connect-shared-hostile",
-      connectPage({ ...CONNECT, displayName: HOSTILE, host: LONG_HOST, shared: true }),
+      connectPage({
+        ...CONNECT,
+        displayName: HOSTILE,
+        host: LONG_HOST,
+        shared: true,
+        addedScopes: [HOSTILE, "x".repeat(200)],
+      }),
       false,
     ),
     sample("account-empty", accountPage({ ...ACCOUNT, apps: [], connections: [] }), false),

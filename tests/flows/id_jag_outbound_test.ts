@@ -21,10 +21,15 @@ interface Exchange {
 function serveExchanges() {
   const seen: Exchange[] = [];
   let answers = 0;
+  /** The provider has ended the user's session. */
+  const script = { sessionEnded: false };
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     const params = new URLSearchParams(await request.text());
     const { pathname: path } = new URL(request.url);
     seen.push({ path, authorization: request.headers.get("authorization"), params });
+    if (path === "/idp" && script.sessionEnded) {
+      return Response.json({ error: "invalid_grant" }, { status: 400 });
+    }
     if (path === "/idp") {
       return Response.json({
         access_token: `id-jag-${seen.length}`,
@@ -35,7 +40,7 @@ function serveExchanges() {
     }
     return Response.json({ access_token: `upstream-${++answers}`, token_type: "Bearer", expires_in: 300 });
   });
-  return { seen, origin: `http://127.0.0.1:${server.addr.port}`, close: () => server.shutdown() };
+  return { seen, script, origin: `http://127.0.0.1:${server.addr.port}`, close: () => server.shutdown() };
 }
 
 /** A gateway whose one upstream takes ID-JAGs, and a user of it. */
@@ -199,4 +204,16 @@ Deno.test("a login that brings no refresh token leaves the one that is known (EM
   s.clock.advance({ seconds: 3_600 });
   assert.equal((await s.call()).body.error, undefined);
   assert.equal(renewals(s.provider), 1);
+});
+
+Deno.test("a session that the provider has ended before the assertion's own end: signing in again is what helps (EM-10)", async () => {
+  await using s = await scene();
+  assert.equal((await s.call()).status, 200);
+  s.exchanges.script.sessionEnded = true;
+  // The token of before has run out; the assertion has not.
+  s.clock.advance({ seconds: 280 });
+  assert.equal((await s.call()).body.error?.data?.state, "authenticating");
+  s.exchanges.script.sessionEnded = false;
+  await s.signIn();
+  assert.equal((await s.call()).body.error, undefined);
 });

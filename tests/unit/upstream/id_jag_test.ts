@@ -133,7 +133,7 @@ Deno.test("an outage, a refusal and an answer that is no token are told apart, a
     [() => Promise.reject(new TypeError("down")), "unavailable"],
     [() => new Response(null, { status: 503 }), "unavailable"],
     [() => new Response(null, { status: 429 }), "unavailable"],
-    [() => Response.json({ error: "invalid_grant" }, { status: 400 }), "refused"],
+    [() => Response.json({ error: "invalid_client" }, { status: 401 }), "refused"],
     [() => Response.json({ access_token: "a b", token_type: "N_A" }), "refused"],
     [() => Response.json({ access_token: "x" }), "refused"],
   ] as const;
@@ -142,6 +142,18 @@ Deno.test("an outage, a refusal and an answer that is no token are told apart, a
     const tokens = new IdJagTokens(exchange(), { fetch: net.fetch, clock: new FakeClock() });
     await assert.rejects(tokens.obtain("alice", "x"), { name: "UpstreamError", kind });
     assert.equal(tokens.known("alice", null), null);
+  }
+  // The provider's word on the user's session is for the user; the upstream's server's on its assertion is for the operator.
+  for (const error of ["invalid_grant", "login_required", "interaction_required"]) {
+    for (const [place, kind] of [[IDP, "denied"], [AS, "refused"]] as const) {
+      const net = network(({ url }) =>
+        url === place
+          ? Response.json({ error }, { status: 400 })
+          : Response.json({ access_token: "x", token_type: "N_A" })
+      );
+      const tokens = new IdJagTokens(exchange(), { fetch: net.fetch, clock: new FakeClock() });
+      await assert.rejects(tokens.obtain("alice", "x"), { kind }, `${place} ${error}`);
+    }
   }
   const { tokens } = stage({}, { token_type: "N_A" });
   await assert.rejects(tokens.obtain("alice", "x"), { reason: "token_type_unsupported" });

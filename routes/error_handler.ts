@@ -18,6 +18,8 @@ export type Surface = "oauth" | "page";
 export interface FailedRequest {
   readonly req: { readonly method: string; readonly path: string };
   readonly env: Pick<RequestContext, "requestId">;
+  /** What else its event says: whose request it was. */
+  readonly fields?: EventFields;
 }
 
 const RETRY_AFTER_SECONDS = 5;
@@ -45,7 +47,7 @@ export function answerMcpError(failed: FailedRequest, deployment: Deployment, er
     const fault = recordUnexpected(failed, deployment, error);
     return jsonRpcAnswer(failed, new JsonRpcError(JSON_RPC_CODES.internalError, fault.message, fault));
   }
-  record(failed, deployment, mcpEventOf(known), known.reason, known.status, known.fields);
+  record(failed, deployment, mcpEventOf(known), known.reason, known.status);
   return jsonRpcAnswer(failed, known);
 }
 
@@ -198,10 +200,11 @@ async function unexpected(
 }
 
 /** A fault of ours or of the store: nothing of it is shown but the request id. */
-function recordUnexpected({ req, env }: FailedRequest, { services }: Deployment, error: unknown) {
+function recordUnexpected({ req, env, fields }: FailedRequest, { services }: Deployment, error: unknown) {
   const errorName = error instanceof Error ? error.name : typeof error;
   const { requestId } = env;
   services.events.emit("error", "gateway_fault", {
+    ...fields,
     requestId,
     errorName,
     method: req.method,
@@ -236,11 +239,10 @@ function record(
   event: EventName,
   reasonCode: string,
   status: number,
-  fields: EventFields = {},
 ): void {
   const { requestId } = c.env;
   deployment.services.events.emit("warn", event, {
-    ...fields,
+    ...c.fields,
     requestId,
     reasonCode,
     status,

@@ -1,4 +1,6 @@
 /** The MCP endpoint of a route: bearer check, one request to the upstream, its answer streamed back (MCP Streamable HTTP). */
+import type { Verdict } from "../lib/authorization_server/access_token.ts";
+import type { Route } from "../lib/gateway/gateway.ts";
 import { readText } from "../lib/http/body.ts";
 import { ClientGoneError, forward } from "../lib/mcp/forward.ts";
 import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
@@ -12,6 +14,7 @@ import {
   parseMessage,
 } from "../lib/mcp/json_rpc.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
+import type { EventFields } from "../lib/observability/events.ts";
 import { UpstreamEra } from "../lib/mcp/upstream_era.ts";
 import { routeCapabilities } from "./capability_filter.ts";
 import { type Caller, type CredentialOutcome, RouteCredential } from "./credential.ts";
@@ -46,15 +49,25 @@ export function mcpEndpoint(
     const origin = request.headers.get("origin");
     const allowed = origin === null || isAllowedOrigin(deployment.gateway, context.origin, origin);
     let response: Response;
+    let caller: Verdict | null = null;
     try {
       if (!allowed) throw originRefused();
-      response = request.method === "OPTIONS"
-        ? mcpPreflight(request, origin)
-        : await admit(endpoint, request, context);
+      if (request.method === "OPTIONS") {
+        response = mcpPreflight(request, origin);
+      } else {
+        const verdict = await judge(endpoint, { request, context });
+        if (verdict instanceof Response) {
+          response = verdict;
+        } else {
+          caller = verdict;
+          response = await dispatch(endpoint, { request, context, verdict });
+        }
+      }
     } catch (error) {
       const { method } = request;
+      const fields = whose(route, caller);
       response = answerMcpError(
-        { req: { method, path: context.target.path }, env: context },
+        { req: { method, path: context.target.path }, env: context, fields },
         deployment,
         error,
       );
@@ -64,17 +77,22 @@ export function mcpEndpoint(
   };
 }
 
-async function admit(endpoint: Endpoint, request: Request, context: RequestContext): Promise<Response> {
-  const verdict = await judge(endpoint, { request, context });
-  if (verdict instanceof Response) return verdict;
+/** What the events of a request that fails tell of it. */
+function whose({ operationId }: Route, caller: Verdict | null): EventFields {
+  return caller === null
+    ? { operationId }
+    : { operationId, subjectId: caller.userId, clientId: caller.clientId };
+}
+
+async function dispatch(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
+  const { request, context, verdict } = admitted;
   // Before the body is read: what is one too many costs next to nothing.
   endpoint.rateCheck?.(context, verdict);
-  const admitted: Admitted = { request, context, verdict };
   switch (request.method) {
     case "POST":
       return await relay(endpoint, admitted, await readPost(endpoint, admitted));
     case "GET":
-      checkStreamRequest(admitted.request);
+      checkStreamRequest(request);
       return await relay(endpoint, admitted, NO_BODY);
     case "DELETE":
       return await relay(endpoint, admitted, NO_BODY);

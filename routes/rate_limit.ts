@@ -42,7 +42,6 @@ export function rateCheckOf(route: Route, clock: Clock): RateCheck | null {
           status: 429,
           reason: `rate_limit_${by}`,
           headers: { "Retry-After": String(seconds) },
-          fields: { operationId, subjectId: verdict.userId, clientId: verdict.clientId },
         },
       );
     }

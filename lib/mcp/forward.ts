@@ -217,6 +217,5 @@ function unavailable(
     reason,
     cause,
     id: request.id,
-    fields: { operationId: upstream.operationId },
   });
 }

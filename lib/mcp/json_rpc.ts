@@ -2,7 +2,6 @@
 import { Buffer } from "node:buffer";
 import { declaresUrlElicitation, type ModernFields, modernFields } from "./era.ts";
 import { parseStrictJson, StrictJsonError } from "../http/strict_json.ts";
-import type { EventFields } from "../observability/events.ts";
 
 /** An id as JSON-RPC allows it; `null` when it is not known. */
 export type JsonRpcId = string | number | null;
@@ -41,8 +40,6 @@ export class JsonRpcError extends Error {
   /** A snake_case word for the event log. */
   readonly reason: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** What its event says beside the reason. */
-  readonly fields: EventFields;
 
   constructor(
     code: number,
@@ -52,7 +49,6 @@ export class JsonRpcError extends Error {
       reason: string;
       id?: JsonRpcId;
       headers?: Record<string, string>;
-      fields?: EventFields;
       cause?: unknown;
     },
   ) {
@@ -62,7 +58,6 @@ export class JsonRpcError extends Error {
     this.id = options.id ?? null;
     this.reason = options.reason;
     this.headers = options.headers ?? {};
-    this.fields = options.fields ?? {};
   }
 }
 

@@ -115,7 +115,12 @@ Deno.test("what is refused at an MCP route is told under a stable name, with ids
       routes: [mcpProxy("/alpha", { operationId: "alpha", upstream })],
     }),
   });
-  const { access_token } = await obtainTokens(gateway, await registerClient(gateway));
+  const client = await registerClient(gateway);
+  const { access_token } = await obtainTokens(gateway, client);
+  const { clientId } = client;
+  const issued = gateway.events.find(({ event }) => event === "mcp_auth_downstream_token_issued");
+  const subjectId = issued?.subjectId;
+  assert.equal(typeof subjectId, "string");
   for (const { event, reasonCode, status, act } of PROVOCATIONS) {
     const before = gateway.events.length;
     const response = await act(gateway, access_token);
@@ -127,6 +132,12 @@ Deno.test("what is refused at an MCP route is told under a stable name, with ids
       [["warn", reasonCode, status, "/alpha", requestId]],
       reasonCode,
     );
+    // Of a page that may not call, nobody has asked who it is.
+    const who = reasonCode === "origin_not_allowed" ? [undefined, undefined] : [subjectId, clientId];
+    assert.deepEqual(told.map((each) => [each.operationId, each.subjectId, each.clientId]), [[
+      "alpha",
+      ...who,
+    ]]);
   }
   const log = JSON.stringify(gateway.events);
   assert.ok(!log.includes(SECRET) && !log.includes(access_token));

@@ -4,7 +4,7 @@ import { banner } from "./lib/gateway/banner.ts";
 import type { ConfigFault } from "./lib/gateway/config_error.ts";
 import { readEnvironment } from "./lib/gateway/environment.ts";
 import { configure, explainStartup } from "./lib/gateway/startup.ts";
-import { createEvents } from "./lib/observability/events.ts";
+import { createEvents, type Events } from "./lib/observability/events.ts";
 import { LineWriter } from "./lib/observability/line_writer.ts";
 import { systemClock as clock } from "./lib/runtime/clock.ts";
 import { createServices } from "./lib/services.ts";
@@ -35,6 +35,7 @@ async function main(): Promise<void> {
   const services = createServices({ clock, random, keyRing, events, kv });
   await admitKeyRing(services, environment.keyRing === undefined ? "development file" : "environment");
   const app = createApp(services, gateway);
+  surviveRejections(events);
 
   const server = Deno.serve({
     hostname: environment.hostname,
@@ -62,6 +63,19 @@ async function main(): Promise<void> {
     Deno.exit(0);
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, stop);
+}
+
+/**
+ * A promise that fails while nobody waits for it, in a function of the configuration for example, would end the process, and with it
+ * everybody's streams. It is told, by its kind alone: what it says may be a secret.
+ */
+function surviveRejections(events: Events): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    const { reason } = event;
+    const errorName = reason instanceof Error ? reason.name : typeof reason;
+    events.emit("error", "gateway_fault", { reasonCode: "unhandled_rejection", errorName });
+  });
 }
 
 function pause(ms: number): Promise<void> {

@@ -5,7 +5,7 @@ import { systemRandom } from "../../lib/crypto/secret_token.ts";
 import { freePort, isListening, TestChild } from "../support/child_process.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway_process.ts";
 import { HeadlessBrowser } from "../support/browser.ts";
-import { type Askable, obtainTokens, registerClient } from "../support/oauth_flow.ts";
+import { type Askable, callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
 const denoConfig = new URL("../../deno.json", import.meta.url).pathname;
@@ -73,6 +73,39 @@ Deno.test("SIGTERM with open streams ends the process within 5 seconds, and ends
   }
   assert.equal(status.code, 0);
   assert.ok(startedAt.end - startedAt.stop < 5000);
+});
+
+Deno.test("a promise that a configured function forgets, and that fails, ends no process and tells no secret", async () => {
+  const rule = `() => {
+    Promise.reject(new TypeError("canary-of-the-rule"));
+    return { tools: [] };
+  }`;
+  const gateway = await startGateway({
+    config: `
+      import { capabilityFilter, defineGateway, mcpDevOAuth, mcpProxy } from "@sallyport/gateway";
+      export default defineGateway({
+        oauth: mcpDevOAuth(),
+        routes: [mcpProxy("/alpha", {
+          operationId: "alpha",
+          upstream: "http://127.0.0.1:9/mcp",
+          policies: [capabilityFilter({ accessControl: ${rule} })],
+        })],
+      });`,
+  });
+  try {
+    const ask = askable(gateway);
+    const { access_token } = await obtainTokens(ask, await registerClient(ask));
+    const message = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "x" } };
+    for (let again = 0; again < 3; again++) {
+      const answer = await callMcp(ask, "/alpha", access_token, { message });
+      assert.equal((await answer.json()).error.code, -32601);
+    }
+    const { reasonCode, errorName } = await gateway.waitForEvent("gateway_fault");
+    assert.deepEqual([reasonCode, errorName], ["unhandled_rejection", "TypeError"]);
+    assert.ok(!gateway.child.lines.join("\n").includes("canary-of-the-rule"));
+  } finally {
+    await gateway.stop();
+  }
 });
 
 Deno.test("what keeps the gateway from starting is one clear message, exit code 1, and no open port", async () => {

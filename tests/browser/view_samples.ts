@@ -180,7 +180,7 @@ export async function viewSamples(): Promise<readonly ViewSample[]> {
         ...SETUP,
         upstream: {
           displayName: "Linear",
-          connected: false,
+          state: "limited",
           account: null,
           addedScopes: ["write", "admin:*"],
         },

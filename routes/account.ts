@@ -17,12 +17,14 @@ import { startConnect } from "./connect.ts";
 import type { Deployment, Env } from "./context.ts";
 import { readForm } from "./form.ts";
 import { startLogin } from "./login.ts";
-import { connectionsOf } from "./own_connections.ts";
+import { connectionsOf, type OwnConnection } from "./own_connections.ts";
 import { ownerOf } from "../lib/upstream/connection_settings.ts";
 import { accountPage } from "./views/account.ts";
 import { pageHeaders } from "./views/page_headers.ts";
 
 const MAX_APPS = 200;
+/** For how long a connection is a new one, in milliseconds. */
+const RECENT_MS = 5 * 60_000;
 
 /** GET: the page, for whoever is signed in. */
 export function account(deployment: Deployment): (c: Context<Env>) => Promise<Response> {
@@ -30,11 +32,13 @@ export function account(deployment: Deployment): (c: Context<Env>) => Promise<Re
   return async (c) => {
     const session = await currentSession(c, deployment);
     if (session === null) return await signInFirst(c, deployment);
+    const own = await connectionsOf(deployment, session);
     const html = await accountPage({
       action: gateway.basePath + PATHS.account,
       csrfToken: sessionCsrfToken(c, deployment),
       user: { name: session.name ?? session.email ?? session.subject, detail: session.email },
-      connections: (await connectionsOf(deployment, session)).map(({ upstream, standing }) => ({
+      done: doneWith(deployment, c.req.query("connected"), { own, session }),
+      connections: own.map(({ upstream, standing }) => ({
         id: upstream.settings.id,
         name: upstream.settings.displayName,
         shared: upstream.settings.authMode === "shared-oauth",
@@ -103,6 +107,21 @@ export function accountDecision(deployment: Deployment): (c: Context<Env>) => Pr
     }
     return seeOther(c, gateway.basePath + PATHS.account);
   };
+}
+
+/** Name of the server that the user has just connected, or signed in anew for, as an app had asked. The address alone makes nothing so. */
+function doneWith(
+  { upstreams, services }: Deployment,
+  id: string | undefined,
+  { own, session }: { readonly own: readonly OwnConnection[]; readonly session: SessionRecord },
+): string | null {
+  const upstream = upstreams.get(id ?? "");
+  const since = upstream?.idJag
+    ? session.signedInAt
+    : own.find((each) => each.upstream === upstream && each.standing?.state === "works")?.standing
+      ?.connectedAt;
+  const isRecent = since !== undefined && services.clock.now() - since < RECENT_MS;
+  return upstream !== undefined && isRecent ? upstream.settings.displayName : null;
 }
 
 async function signOut(c: Context<Env>, deployment: Deployment): Promise<Response> {

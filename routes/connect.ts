@@ -257,10 +257,18 @@ async function signInAgain(
     readonly session: SessionRecord;
   },
 ): Promise<Response> {
-  const { services, gateway } = deployment;
+  const { services } = deployment;
   const fresh = services.clock.now() - request.session.signedInAt < FRESH_LOGIN_MS;
   if (!fresh) return await signInFirst(c, deployment, request, "login");
-  return c.body(null, 303, { Location: gateway.basePath + PATHS.account, "Cache-Control": "no-store" });
+  return c.body(null, 303, {
+    Location: accountAfter(deployment, request.upstream),
+    "Cache-Control": "no-store",
+  });
+}
+
+/** The account page for somebody who came by an app's link and is done: it says so, and sends them back to the app. */
+export function accountAfter({ gateway }: Deployment, { settings }: UpstreamConnection): string {
+  return `${gateway.basePath}${PATHS.account}?connected=${encodeURIComponent(settings.id)}`;
 }
 
 async function signInFirst(

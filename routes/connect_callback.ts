@@ -4,7 +4,7 @@ import { PageError } from "../lib/http/page_error.ts";
 import { findConnect, redeemConnect } from "../lib/upstream/connect.ts";
 import { browserCookie, currentSession } from "./browser.ts";
 import { closePendingConnect } from "../lib/upstream/pending_connect.ts";
-import { explainUpstream, requireMayConnect, requireUpstream } from "./connect.ts";
+import { accountAfter, explainUpstream, requireMayConnect, requireUpstream } from "./connect.ts";
 import type { Deployment, Env } from "./context.ts";
 import type { UpstreamConnection } from "./upstream_connections.ts";
 
@@ -45,10 +45,11 @@ export function connectCallback(deployment: Deployment): (c: Context<Env>) => Pr
       }
       throw told;
     }
-    if (entry.value.pendingId !== null) await closePendingConnect(services, entry.value.pendingId);
+    const { pendingId, returnTo } = entry.value;
+    if (pendingId !== null) await closePendingConnect(services, pendingId);
     services.events.emit("info", "mcp_auth_upstream_connection_established", about);
     return c.body(null, 303, {
-      Location: entry.value.returnTo,
+      Location: pendingId === null ? returnTo : accountAfter(deployment, upstream),
       "Cache-Control": "no-store",
       "Referrer-Policy": "no-referrer",
     });

@@ -2,7 +2,7 @@
 
 import { html } from "@hono/hono/html";
 import { displayText } from "./display_text.ts";
-import { type FrameProps, type Html, page } from "./layout.ts";
+import { type FrameProps, type Html, notice, page } from "./layout.ts";
 
 /** An app that the user approved for one server. */
 export interface AccountApp {
@@ -35,6 +35,8 @@ export interface AccountPageProps extends FrameProps {
   readonly csrfToken: string;
   readonly user: { readonly name: string; readonly detail: string | null };
   readonly apps: readonly AccountApp[];
+  /** Name of the server that an app had asked to have connected, if that was done just now. */
+  readonly done: string | null;
   readonly connections: readonly AccountConnection[];
 }
 
@@ -50,6 +52,7 @@ export function accountPage(props: AccountPageProps): Promise<string> {
         <button class="link" name="action" value="sign_out">Sign out</button>
       </form>
     </div>
+    ${props.done === null ? null : done(props.done)}
     ${props.connections.length === 0 ? null : connections(props)}
     <section class="card">
       <h2>Apps that may act for you</h2>
@@ -67,6 +70,14 @@ export function accountPage(props: AccountPageProps): Promise<string> {
   });
 }
 
+function done(name: string): Html {
+  const server = html`<bdi>${displayText(name, 80)}</bdi>`;
+  return notice(
+    "plain",
+    html`<p><b>${server} is connected.</b> Go back to your app and try again there.</p>`,
+  );
+}
+
 function detail({ user }: AccountPageProps): Html | null {
   return user.detail === null || user.detail === user.name
     ? null
@@ -75,7 +86,7 @@ function detail({ user }: AccountPageProps): Html | null {
 
 function connections(props: AccountPageProps): Html {
   return html`
-    <section class="card route">
+    <section class="card">
       <h2>Servers that you use through this gateway</h2>
       <ul class="apps">${props.connections.map((connection) => connectionItem(connection, props))}</ul>
     </section>

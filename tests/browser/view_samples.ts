@@ -112,6 +112,7 @@ export const ACCOUNT: AccountPageProps = {
   action: "/account",
   csrfToken: "csrf_3",
   user: { name: "Dana Rivera", detail: "dana@example.test" },
+  done: null,
   connections: [
     { id: "linear", name: "Linear", shared: false, state: "works", connectedAt: "2026-11-28T08:30:12.000Z" },
     { id: "notion", name: "Notion", shared: true, state: "none", connectedAt: null },
@@ -201,6 +202,7 @@ export async function viewSamples(): Promise<readonly ViewSample[]> {
       devLoginPage({ ...login, users: ["x".repeat(200), HOSTILE], preselected: HOSTILE, error: HOSTILE }),
     ),
     sample("account", accountPage(ACCOUNT), false),
+    sample("account-done", accountPage({ ...ACCOUNT, done: "Linear" }), false),
     sample("connect", connectPage(CONNECT), false),
     sample(
       "connect-shared-hostile",

@@ -6,6 +6,7 @@ import {
   call,
   connected,
   setupOf,
+  signedIn,
   textOf,
   type UpstreamScene,
   upstreamScene,
@@ -82,4 +83,20 @@ Deno.test("a connection that the server has ended says so, and can be made anew 
   assert.match(words((await setupOf(scene, alice.browser)).html), /Acme Has ended/);
   const forgotten = await alice.browser.submit(account, { action: "disconnect" });
   assert.match(words(forgotten.html), /Acme Not connected/);
+});
+
+Deno.test("who came by an app's link is sent back to the app when that is done, and by no other address (EL-06)", async () => {
+  await using scene = await upstreamScene();
+  const { gateway, clock } = scene;
+  const done = /Acme is connected\. Go back to your app/;
+  const alice = await signedIn(scene);
+  const crafted = `${gateway.origin}/account?connected=acme`;
+  assert.doesNotMatch(words((await alice.browser.get(crafted)).html), done);
+  const { body } = await call(scene, alice);
+  const page = await alice.browser.get(body.error?.data?.authUrl ?? "");
+  const end = await alice.browser.submit(page, { decision: "connect" });
+  assert.match(words(end.html), done);
+  assert.doesNotMatch(words((await alice.browser.get(`${gateway.origin}/account`)).html), done);
+  clock.advance({ seconds: 301 });
+  assert.doesNotMatch(words((await alice.browser.get(crafted)).html), done);
 });

@@ -105,7 +105,7 @@ Deno.test("`landingPage()` keeps its markup whatever any of its properties says 
 
 Deno.test("`accountPage()` keeps its markup whatever any of its properties says (B6 095)", async () => {
   await assertOnlyTextChanges(
-    ACCOUNT,
+    { ...ACCOUNT, done: "Linear" },
     accountPage,
     ACCOUNT.connections.map((_, index) => `.connections[${index}].state`),
   );

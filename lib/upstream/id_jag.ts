@@ -7,6 +7,7 @@ import { importPKCS8 } from "jose";
 import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { ExchangeClientAuth, IdJagExchange } from "./connection_settings.ts";
+import { usableAnswer } from "./token_answer.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
 const TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -122,9 +123,14 @@ export class IdJagTokens {
     }
     try {
       // RFC 8693 §2.2.1: an ID-JAG is no access token, and so its type is N_A.
-      const read = await oauth.processGenericTokenEndpointResponse(server, client, answer, {
-        recognizedTokenTypes: { n_a: () => {} },
-      });
+      const read = await oauth.processGenericTokenEndpointResponse(
+        server,
+        client,
+        await usableAnswer(answer),
+        {
+          recognizedTokenTypes: { n_a: () => {} },
+        },
+      );
       if (TOKEN.test(read.access_token)) return read;
     } catch (cause) {
       throw new UpstreamError("refused", "id_jag_refused", { cause });

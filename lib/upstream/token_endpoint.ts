@@ -2,6 +2,7 @@
 import * as oauth from "@panva/oauth4webapi";
 import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import type { ConnectRecord, UpstreamClient, UpstreamServer } from "../store/upstream_schema.ts";
+import { usableAnswer } from "./token_answer.ts";
 import type { KnownClients } from "./known_clients.ts";
 import type { SigningKey } from "./signing_key.ts";
 import { UpstreamError, type UpstreamFaultKind } from "./upstream_error.ts";
@@ -208,7 +209,7 @@ async function send(request: () => Promise<Response>): Promise<Response> {
       retryAfterMs: retryAfterMs(answer.headers),
     });
   }
-  return answer;
+  return await usableAnswer(answer);
 }
 
 /** RFC 9110 §10.2.3: seconds, or a date, which counts from the answer's own `Date`, since clocks differ. */

@@ -72,6 +72,35 @@ Deno.test("a refresh names the resource, or nothing where there is none (UP-11)"
   );
 });
 
+Deno.test("an ID token in the answer, of whatever kind, costs nobody the tokens: it is for users' logins, and nobody reads it (UP-18)", async () => {
+  const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll("=", "");
+  const idTokens = [
+    // Signed as the metadata does not say, of an issuer that it spells otherwise, over by now.
+    `${part({ alg: "ES384" })}.${part({ iss: `${ISSUER}/`, aud: "x", sub: "s", iat: 1, exp: 2 })}.c2ln`,
+    // Encrypted.
+    `${part({ alg: "RSA-OAEP", enc: "A256GCM" })}.a.b.c.d`,
+    "",
+    null,
+  ];
+  for (const idToken of idTokens) {
+    const answer = () => Response.json({ ...good, refresh_token: "next", id_token: idToken });
+    const { tokens } = await refreshed(answer);
+    assert.deepEqual([tokens.accessToken, tokens.refreshToken], ["token", "next"]);
+    const net = network(answer);
+    const params = new URLSearchParams({ code: "c", state: "s", iss: ISSUER });
+    const response = checkAuthorizationResponse(params, connectRecord(), "s");
+    const first = await exchangeCode(tokenEndpoint(net, clock), connectRecord(), response);
+    assert.equal(first.refreshToken, "next");
+  }
+});
+
+Deno.test("members that are null are members that are not there (UP-18)", async () => {
+  const { tokens } = await refreshed(() =>
+    Response.json({ ...good, refresh_token: null, scope: null, expires_in: null, id_token: null })
+  );
+  assert.deepEqual(tokens, { accessToken: "token", refreshToken: null, scope: null, expiresIn: null });
+});
+
 Deno.test("Basic, post, none and private_key_jwt, each alone and in its form (UP-21)", async () => {
   const clientId = "client:id/ü";
   const clientSecret = "s+c %r:t";

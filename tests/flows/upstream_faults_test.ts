@@ -2,95 +2,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { capabilityFilter, mcpProxy } from "../../mod.ts";
 import { watchedGateway } from "../security/watched_gateway.ts";
 import { freePort } from "../support/child_process.ts";
 import { rawAnswer, rawHost, writeAll } from "../support/document_host.ts";
-import type { Harness, LoggedEvent } from "../support/harness.ts";
+import { assertUnavailable, chunk, JSON_HEAD, listening, SSE_HEAD } from "../support/faulty_upstream.ts";
 import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
-import { rawExchange, serveHarness } from "../support/raw_http.ts";
-import { within, writtenStream } from "../support/written_stream.ts";
-
-const JSON_HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
-const SSE_HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-const MESSAGE = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow"}}';
-const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
-
-interface Listening {
-  readonly gateway: Harness;
-  readonly call: (
-    init?: { readonly signal?: AbortSignal; readonly method?: string; readonly body?: string },
-  ) => Promise<Response>;
-  /** The same call by hand: all bytes that come back until the gateway closes. */
-  readonly raw: () => Promise<{ readonly text: string; readonly closed: boolean }>;
-  readonly eventually: (name: string) => Promise<LoggedEvent>;
-}
-
-/** A gateway on a port, whose only route has this upstream, these limits, and room for one stream. */
-async function listening(
-  options: {
-    readonly upstream: string | (() => Response);
-    readonly timeouts?: { readonly responseMs?: number; readonly idleMs?: number };
-    /** Lets the gateway read what it hands over. */
-    readonly filtered?: boolean;
-  },
-  test: (on: Listening) => Promise<void>,
-): Promise<void> {
-  const port = freePort();
-  const { upstream, timeouts, filtered = false } = options;
-  await using gateway = await watchedGateway({
-    origin: `http://127.0.0.1:${port}`,
-    expect5xx: [502, 504],
-    ...(typeof upstream === "string" ? {} : { upstream }),
-    config: (own) => ({
-      limits: { streamsPerUser: 1 },
-      routes: [mcpProxy("/alpha", {
-        operationId: "alpha",
-        upstream: typeof upstream === "string" ? upstream : own,
-        ...(timeouts === undefined ? {} : { timeouts }),
-        policies: filtered ? [capabilityFilter({ tools: ["slow"] })] : [],
-      })],
-    }),
-  });
-  await using server = serveHarness(gateway, port);
-  const { access_token } = await obtainTokens(gateway, await registerClient(gateway));
-  const headers = {
-    authorization: `Bearer ${access_token}`,
-    "content-type": "application/json",
-    accept: "application/json, text/event-stream",
-  };
-  const head = Object.entries({ host: `127.0.0.1:${port}`, ...headers, connection: "close" });
-  await test({
-    gateway,
-    call: ({ method = "POST", ...init } = {}) =>
-      fetch(`${gateway.origin}/alpha`, {
-        method,
-        headers,
-        ...(method === "POST" ? { body: MESSAGE } : {}),
-        ...init,
-      }),
-    raw: () => {
-      const lines = head.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-      const request = `POST /alpha HTTP/1.1\r\n${lines}content-length: ${MESSAGE.length}\r\n\r\n${MESSAGE}`;
-      return rawExchange(server.port, request, { waitMs: 5000 });
-    },
-    async eventually(name) {
-      for (let tries = 0; tries < 500; tries++) {
-        const found = gateway.events.find(({ event }) => event === name);
-        if (found !== undefined) return found;
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-      throw new Error(`no event ${name}`);
-    },
-  });
-}
-
-async function assertUnavailable(response: Response, status: number, what: string): Promise<void> {
-  assert.equal(response.status, status, what);
-  const { jsonrpc, id, result, error } = await response.json();
-  assert.deepEqual([jsonrpc, id, result, error.code], ["2.0", 1, undefined, 5020], what);
-  assert.match(error.message, /"alpha".*Try again later/, what);
-}
+import { within } from "../support/written_stream.ts";
 
 /** Upstreams that end before there is an answer. */
 const BEFORE: Readonly<Record<string, ((connection: Deno.TcpConn) => Promise<void>) | null>> = {
@@ -223,65 +140,6 @@ Deno.test("an answer that begins and then says nothing ends with its client, at 
   }
 });
 
-Deno.test("idleMs cuts an answer whose upstream falls silent: streams and JSON, with an event, and the slot is free (F22, F23, TR-03)", async () => {
-  const timeouts = { idleMs: 300 };
-  for (
-    const [what, bytes] of [
-      ["JSON", `${JSON_HEAD}Content-Length: 1000\r\n\r\n{"jsonrpc":"2.0",`],
-      ["nothing", SSE_HEAD],
-      ["an event", `${SSE_HEAD}${chunk("data: one\n\n")}`],
-    ] as const
-  ) {
-    let left = 0;
-    await using host = rawHost(async (connection) => {
-      await connection.read(new Uint8Array(4096));
-      await writeAll(connection, bytes);
-      try {
-        while (await connection.read(new Uint8Array(64)) !== null);
-      } finally {
-        left++;
-      }
-    });
-    await listening(
-      { upstream: `http://127.0.0.1:${host.port}/mcp`, timeouts },
-      async ({ call, eventually }) => {
-        for (let again = 1; again <= 3; again++) {
-          const startedAt = performance.now();
-          const response = await call({ signal: AbortSignal.timeout(5000) });
-          assert.equal(response.status, 200, what);
-          await assert.rejects(within(3000, response.text(), what), what);
-          assert.ok(performance.now() - startedAt >= 300, what);
-          await untilTrue(() => left === again, `${what}: the upstream is let go`);
-        }
-        const { reasonCode, operationId, requestId } = await eventually("mcp_upstream_unreachable");
-        assert.deepEqual([reasonCode, operationId, typeof requestId], ["upstream_idle", "alpha", "string"]);
-      },
-    );
-  }
-});
-
-Deno.test("a stream that a filter reads is cut by idleMs, too, and an answer that it has to read is 502 (F22)", async () => {
-  for (
-    const bytes of [
-      `${SSE_HEAD}${chunk("data: one\n\n")}`,
-      `${JSON_HEAD}Content-Length: 1000\r\n\r\n{"jsonrpc"`,
-    ]
-  ) {
-    await using host = rawHost(async (connection) => {
-      await connection.read(new Uint8Array(4096));
-      await writeAll(connection, bytes);
-      while (await connection.read(new Uint8Array(64)) !== null);
-    });
-    const upstream = `http://127.0.0.1:${host.port}/mcp`;
-    await listening({ upstream, timeouts: { idleMs: 300 }, filtered: true }, async ({ call, eventually }) => {
-      const response = await call({ signal: AbortSignal.timeout(5000) });
-      if (response.status === 502) await assertUnavailable(response, 502, bytes);
-      else await assert.rejects(within(3000, response.text(), bytes), bytes);
-      assert.equal((await eventually("mcp_upstream_unreachable")).operationId, "alpha");
-    });
-  }
-});
-
 Deno.test("a connection that is reset in the middle of an event cuts the stream (F23)", async () => {
   const server = createServer((socket) => {
     socket.once("data", () => {
@@ -334,58 +192,3 @@ Deno.test("an upstream that hangs hinders no other route, and no other user of i
   assert.ok(performance.now() - startedAt < 1000, `${performance.now() - startedAt} ms`);
   for (const response of await Promise.all(hanging)) assert.equal(response.status, 200);
 });
-
-Deno.test("idleMs leaves alone what keeps talking, byte for byte, and ends with its client and its upstream (TR-03, TR-17)", async () => {
-  let stream = writtenStream();
-  const upstream = () => (stream = writtenStream()).answer();
-  await listening({ upstream, timeouts: { idleMs: 500 } }, async ({ call }) => {
-    const response = await call();
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
-    let sent = ": open\n\n";
-    for (let event = 0; event < 12; event++) {
-      const part = `id: ${event}\r\ndata: ünï ${"x".repeat(event * 900)}\n\n`;
-      stream.send(part);
-      sent += part;
-      while (text.length < sent.length) text += (await within(2000, reader.read(), "an event")).value ?? "";
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    assert.equal(text, sent);
-    stream.end();
-    assert.equal((await within(2000, reader.read(), "the end")).done, true);
-    const client = new AbortController();
-    const second = await call({ signal: client.signal });
-    assert.equal(second.status, 200, "the ended stream made room");
-    await second.body?.getReader().read();
-    client.abort();
-    await within(1000, stream.cancelled, "the upstream of a client that left");
-  });
-});
-
-Deno.test("without idleMs a silent stream stays open, and nothing is added to it (TR-03)", async () => {
-  const stream = writtenStream();
-  await listening({ upstream: stream.answer }, async ({ call }) => {
-    const client = new AbortController();
-    const response = await call({ signal: client.signal });
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-    assert.equal((await reader.read()).value, ": open\n\n");
-    const next = reader.read();
-    assert.equal(await Promise.race([next, pause(1200, "silent")]), "silent");
-    stream.send("data: after\n\n");
-    assert.equal((await within(2000, next, "the next event")).value, "data: after\n\n");
-    client.abort();
-    await within(1000, stream.cancelled, "the upstream");
-  });
-});
-
-function pause<T>(ms: number, value: T): Promise<T> {
-  return new Promise((resolve) => setTimeout(resolve, ms, value));
-}
-
-async function untilTrue(condition: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if (condition()) return;
-    await pause(10, null);
-  }
-  assert.fail(what);
-}

@@ -3,13 +3,7 @@ import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { ClientGoneError } from "../lib/mcp/forward.ts";
 import { JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
-import {
-  type EventFields,
-  type EventLevel,
-  type Events,
-  NO_FIELDS,
-  SharedFields,
-} from "../lib/observability/events.ts";
+import { type EventLevel, type Events, WrittenFields } from "../lib/observability/events.ts";
 import type { Services } from "../lib/services.ts";
 import type { RequestContext } from "./context.ts";
 
@@ -50,7 +44,8 @@ export function startInvocation(services: Pick<Services, "events">, about: About
 class OneInvocation implements Invocation {
   readonly #events: Events;
   readonly #level: EventLevel;
-  readonly #fields: SharedFields;
+  /** What both events say. */
+  readonly #fields: WrittenFields;
   readonly #startedAt = performance.now();
   #upstreamLatencyMs = 0;
   #status = 0;
@@ -58,10 +53,10 @@ class OneInvocation implements Invocation {
   constructor(events: Events, { context, route, verdict, message }: About) {
     this.#events = events;
     this.#level = message?.method && CAPABILITY_METHODS.has(message.method) ? "info" : "debug";
-    this.#fields = new SharedFields(callerOf(verdict, route)).add("requestId", context.requestId);
+    this.#fields = new WrittenFields(callerOf(verdict, route)).add("requestId", context.requestId);
     if (message?.method) this.#fields.add("mcpMethod", message.method);
     if (message?.capability) this.#fields.add("capability", message.capability);
-    events.emit(this.#level, "mcp_capability_invoked", NO_FIELDS, this.#fields);
+    events.emit(this.#level, "mcp_capability_invoked", this.#fields);
   }
 
   upstreamAnswered(status: number): void {
@@ -70,37 +65,33 @@ class OneInvocation implements Invocation {
   }
 
   completed(outcome?: "cancelled"): void {
-    const status = this.#status;
-    this.#finish(outcome ?? (status < 400 ? "ok" : "error"), {
-      status,
-      upstreamLatencyMs: this.#upstreamLatencyMs,
-    });
+    const fields = new WrittenFields(this.#fields)
+      .add("status", this.#status)
+      .add("upstreamLatencyMs", this.#upstreamLatencyMs);
+    this.#finish(outcome ?? (this.#status < 400 ? "ok" : "error"), fields);
   }
 
   failed(error: unknown): void {
-    if (error instanceof ClientGoneError) return this.#finish("cancelled", {});
-    this.#finish(
-      "error",
-      error instanceof JsonRpcError
-        ? { status: error.status, reasonCode: error.reason }
-        : { reasonCode: "gateway_fault" },
-    );
+    const fields = new WrittenFields(this.#fields);
+    if (error instanceof ClientGoneError) return this.#finish("cancelled", fields);
+    if (error instanceof JsonRpcError) fields.add("status", error.status).add("reasonCode", error.reason);
+    else fields.add("reasonCode", "gateway_fault");
+    this.#finish("error", fields);
   }
 
-  #finish(outcome: "ok" | "error" | "cancelled", about: EventFields): void {
-    const latencyMs = rounded(performance.now() - this.#startedAt);
-    const level = outcome === "error" ? "warn" : this.#level;
-    this.#events.emit(level, "mcp_capability_completed", { ...about, outcome, latencyMs }, this.#fields);
+  #finish(outcome: "ok" | "error" | "cancelled", fields: WrittenFields): void {
+    fields.add("outcome", outcome).add("latencyMs", rounded(performance.now() - this.#startedAt));
+    this.#events.emit(outcome === "error" ? "warn" : this.#level, "mcp_capability_completed", fields);
   }
 }
 
-const callers = new WeakMap<Verdict, SharedFields>();
+const callers = new WeakMap<Verdict, WrittenFields>();
 
 /** The same for all calls with one token, which is good for one route. */
-function callerOf(verdict: Verdict, { operationId }: Route): SharedFields {
+function callerOf(verdict: Verdict, { operationId }: Route): WrittenFields {
   let caller = callers.get(verdict);
   if (caller === undefined) {
-    caller = new SharedFields()
+    caller = new WrittenFields()
       .add("operationId", operationId)
       .add("subjectId", verdict.userId)
       .add("clientId", verdict.clientId);

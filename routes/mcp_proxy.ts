@@ -55,7 +55,9 @@ export function mcpEndpoint(
       if (request.method === "OPTIONS") {
         response = mcpPreflight(request, origin);
       } else {
-        const verdict = await judge(endpoint, { request, context });
+        const judged = judge(endpoint, { request, context });
+        // Most verdicts are known: no turn for those.
+        const verdict = judged instanceof Promise ? await judged : judged;
         if (verdict instanceof Response) {
           response = verdict;
         } else {
@@ -188,7 +190,8 @@ async function relay(
     }
     invocation.upstreamAnswered(answer.status);
     if (message !== null) endpoint.era.hear(message, answer.status);
-    return await handOver(endpoint, admitted, { answer, message, invocation, filter });
+    const handed = handOver(endpoint, admitted, { answer, message, invocation, filter });
+    return handed instanceof Promise ? await handed : handed;
   } catch (error) {
     // Whoever leaves while an answer is read cuts it short.
     const cause = request.signal.aborted ? new ClientGoneError() : error;

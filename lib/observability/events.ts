@@ -80,24 +80,20 @@ export interface EventFields {
   readonly errorName?: string;
 }
 
-/** For an event that says nothing beside what it shares. */
-export const NO_FIELDS: EventFields = {};
-
 /** Takes events. */
 export interface Events {
-  /** `shared` must not name what `fields` names. */
-  emit(level: EventLevel, event: EventName, fields: EventFields, shared?: SharedFields): void;
+  emit(level: EventLevel, event: EventName, fields: EventFields | WrittenFields): void;
 }
 
 /**
- * Fields that several events have in common, written as JSON once: to stringify both events of a call as a whole costs several times as
- * much, and events are the dearest thing that the gateway does for a call.
+ * Fields as the text that they become, so that what several events have in common is written once: to stringify both events of a call as a
+ * whole costs several times as much, and events are the dearest thing that the gateway does for a call.
  */
-export class SharedFields {
+export class WrittenFields {
   #json: string;
 
   /** Begins with the fields of `base`. */
-  constructor(base?: SharedFields) {
+  constructor(base?: WrittenFields) {
     this.#json = base === undefined ? "" : base.json;
   }
 
@@ -136,17 +132,20 @@ export function createEvents(
     return `${formatted.time}${String(now - second * 1000).padStart(3, "0")}Z`;
   };
   return {
-    emit(level, event, fields, shared) {
+    emit(level, event, fields) {
       if (RANK[level] < least) return;
-      let line = `{"time":"${timeOf(clock.now())}","level":"${level}","event":"${event}"`;
-      if (shared !== undefined) line += `,${shared.json}`;
-      const own = fields === NO_FIELDS ? "{}" : written(fields);
-      write(own === "{}" ? `${line}}` : `${line},${own.slice(1)}`);
+      const members = fields instanceof WrittenFields ? fields.json : written(fields).slice(1, -1);
+      const rest = members === "" ? "}" : `,${members}}`;
+      write(`{"time":"${timeOf(clock.now())}","level":"${level}","event":"${event}"${rest}`);
     },
   };
 }
 
+/** Identifiers, and most names. */
+const PLAIN = /^[\w ./:-]{0,256}$/;
+
 function written(value: EventFields | string | number): string {
+  if (typeof value === "string" && PLAIN.test(value)) return `"${value}"`;
   const json = JSON.stringify(value);
   const short = json.length < SUSPICIOUS_LENGTH ? json : JSON.stringify(value, shorten);
   return short.replace(UNPRINTABLE, escaped);

@@ -1,7 +1,12 @@
 /** The services of a gateway on a store of the test's own, with a clock that the test moves: for unit tests below the router. */
 import { createKeyRingEntry, type KeyRing, parseKeyRing } from "../../lib/crypto/keyring.ts";
 import { type Random, systemRandom } from "../../lib/crypto/secret_token.ts";
-import type { EventFields, EventLevel, EventName } from "../../lib/observability/events.ts";
+import {
+  type EventFields,
+  type EventLevel,
+  type EventName,
+  WrittenFields,
+} from "../../lib/observability/events.ts";
 import { createServices, type Services } from "../../lib/services.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { observeReads } from "./kv_file.ts";
@@ -43,8 +48,12 @@ export async function testServices(options: TestServicesOptions = {}): Promise<T
     keyRing: options.keyRing ?? newKeyRing(),
     kv: observeReads(kv, (key) => reads.push(key)),
     events: {
-      emit: (level, event, fields, shared) =>
-        void emitted.push({ level, event, ...JSON.parse(`{${shared?.json ?? ""}}`), ...fields }),
+      emit: (level, event, fields) =>
+        void emitted.push({
+          level,
+          event,
+          ...(fields instanceof WrittenFields ? JSON.parse(`{${fields.json}}`) : fields),
+        }),
     },
   });
   return {

@@ -4,8 +4,7 @@ import {
   createEvents,
   type EventFields,
   type EventLevel,
-  NO_FIELDS,
-  SharedFields,
+  WrittenFields,
 } from "../../../lib/observability/events.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 
@@ -45,11 +44,11 @@ Deno.test("each event bears its own millisecond, also when the clock is set back
 
 Deno.test("what events share stands in each of them, beside their own, shortened and escaped alike (B16 256)", () => {
   const { events, lines } = logger("info");
-  const base = new SharedFields().add("requestId", "r");
-  const shared = new SharedFields(base).add("capability", '\u202e"\n' + "x".repeat(5000));
-  events.emit("info", "mcp_capability_invoked", NO_FIELDS, shared);
-  events.emit("debug", "mcp_capability_invoked", NO_FIELDS, shared);
-  events.emit("warn", "mcp_capability_completed", { status: 502 }, shared);
+  const base = new WrittenFields().add("requestId", "r");
+  const shared = new WrittenFields(base).add("capability", '\u202e"\n' + "x".repeat(5000));
+  events.emit("info", "mcp_capability_invoked", shared);
+  events.emit("debug", "mcp_capability_invoked", shared);
+  events.emit("warn", "mcp_capability_completed", new WrittenFields(shared).add("status", 502));
   const common = {
     time: "2026-11-21T09:00:00.000Z",
     requestId: "r",

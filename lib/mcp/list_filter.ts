@@ -68,7 +68,10 @@ function filtered(text: string, allowance: Allowance): FilteredText {
 function filteredBatch(text: string, start: number, allowance: Allowance): string | null {
   const elements = elementsOf(text, start);
   const kept = elements.flatMap((element) => {
-    if (kindAt(text, element.start) !== "object") return [text.slice(element.start, element.end)];
+    const kind = kindAt(text, element.start);
+    // JSON-RPC has no batch in a batch; a reader that flattens them would find messages in it.
+    if (kind === "array") throw new UnreadableAnswerError("a batch in a batch");
+    if (kind !== "object") return [text.slice(element.start, element.end)];
     const message = filteredMessage(text, element.start, allowance);
     if (message === null) return [];
     const edits = message.edits.map((edit) => ({

@@ -9,12 +9,14 @@ export function targetUrl(configured: string, search: string): string {
   const query = configured.indexOf("?");
   if (query === -1) return configured + search;
   const taken = new Set(configured.slice(query + 1).split("&").map(nameOf));
-  const added = search.slice(1).split("&").filter((parameter) => !taken.has(nameOf(parameter)));
+  // Some servers take a semicolon for an ampersand.
+  const isTaken = (parameter: string) => parameter.split(";").some((each) => taken.has(nameOf(each)));
+  const added = search.slice(1).split("&").filter((parameter) => !isTaken(parameter));
   return [configured, ...added].join("&");
 }
 
-/** The name of a parameter as servers read it: decoded, and by some of them in any case. */
+/** The name of a parameter as servers read it: decoded, by some of them in any case, and by PHP and others up to a bracket (`a[]=1`). */
 function nameOf(parameter: string): string {
   const [[name = ""] = []] = new URLSearchParams(parameter);
-  return name.toLowerCase();
+  return name.trim().replace(/(?!^)\[.*$/s, "").replaceAll(/[ .]/g, "_").toLowerCase();
 }

@@ -85,6 +85,13 @@ Deno.test("the place of a single id is told, in both texts", () => {
   assert.equal(filterText('{"id":1,"id":2,"result":{"tools":[]}}', tools()).id, null);
 });
 
+Deno.test("a batch in a batch is none, and what readers would find in it does not pass", () => {
+  const list = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"b"}]}}';
+  for (const given of [`[[${list}]]`, `[${list},[[${list}]]]`, "[[]]"]) {
+    assert.throws(() => filterText(given, tools("a")), UnreadableAnswerError, given);
+  }
+});
+
 Deno.test("what is no JSON is refused, and depth does no harm", () => {
   for (const given of ["", "{", "{}{}", '{"a":NaN}', "\ufeff{}", "{'a':1}", '{"a":1,}', "tools"]) {
     assert.throws(() => filterText(given, tools()), UnreadableAnswerError, given);

@@ -26,6 +26,13 @@ Deno.test("beside the upstream's own query, without what that says already, howe
       ["?%74enant", own],
       ["?api_version=1", own],
       ["?api%5fversion=1", own],
+      ["?a=1;tenant=b", own],
+      ["?a=1;b=2", `${own}&a=1;b=2`],
+      ["?tenant[]=b", own],
+      ["?tenant%5B0%5D=b&tenant[x]=c", own],
+      ["?+tenant=b&%20tenant=b", own],
+      ["?api.version=1&api%20version=1", own],
+      ["?[tenant]=b", `${own}&[tenant]=b`],
       ["?tenant2=b", `${own}&tenant2=b`],
       ["?a=tenant", `${own}&a=tenant`],
     ] as const

@@ -110,6 +110,17 @@ export class RouteCredential {
       : await this.#outcome(upstream, caller, () => Promise.resolve(credential));
   }
 
+  /** What to do after the upstream refused the renewed credential, too (contract section 6); `null`: nothing that its user could do. */
+  async afterSecondRefusal(caller: Caller): Promise<Extract<CredentialOutcome, { kind: "act" }> | null> {
+    const upstream = this.#upstream;
+    if (upstream === null || upstream.idJag !== null) return null;
+    const owner = ownerOf(upstream.settings, caller.verdict.userId);
+    const credential = await upstream.connections.refusedAgain(owner);
+    if (credential === null) return null;
+    const outcome = await this.#outcome(upstream, caller, () => Promise.resolve(credential));
+    return outcome.kind === "act" ? outcome : null;
+  }
+
   #credentialOf({ connections, idJag }: UpstreamConnection, owner: string): Promise<Credential> {
     if (idJag === null) return connections.get(owner);
     return idJagCredential(this.#deployment, idJag, { userId: owner, rejected: null });

@@ -176,17 +176,10 @@ async function relay(
   });
   const sending: Sending = { headers, body: sent, controller };
   try {
-    let answer = await send(endpoint, admitted, sending, { credential, message });
-    if (answer.status === 401 || answer.status === 403) {
-      // Nobody reads it, whatever comes next.
-      await answer.body?.cancel();
-      const next = await endpoint.credential.afterRefusal(caller, credential.token, answer);
-      if (next?.kind === "act") {
-        invocation.completed("cancelled");
-        return userMustAct(endpoint, admitted, { required: next.required, message, body });
-      }
-      // Once, and no more: the body is a text that can be sent again.
-      if (next !== null) answer = await send(endpoint, admitted, sending, { credential: next, message });
+    const answer = await ask(endpoint, admitted, sending, { credential, message });
+    if (!(answer instanceof Response)) {
+      invocation.completed("cancelled");
+      return userMustAct(endpoint, admitted, { required: answer.required, message, body });
     }
     invocation.upstreamAnswered(answer.status);
     if (message !== null) endpoint.era.hear(message, answer.status);
@@ -199,6 +192,33 @@ async function relay(
     if (cause instanceof ClientGoneError) return new Response(null, { status: 499 });
     throw cause;
   }
+}
+
+/** The upstream's answer; where it refuses the credential, its answer to a renewed one, or what the user has to do. */
+async function ask(
+  endpoint: Endpoint,
+  admitted: Admitted,
+  sending: Sending,
+  about: {
+    readonly credential: Extract<CredentialOutcome, { kind: "headers" }>;
+    readonly message: McpMessage | null;
+  },
+): Promise<Response | Extract<CredentialOutcome, { kind: "act" }>> {
+  const { credential, message } = about;
+  const { verdict, context } = admitted;
+  const caller: Caller = { verdict, context, id: message?.id ?? null };
+  const answer = await send(endpoint, admitted, sending, about);
+  if (answer.status !== 401 && answer.status !== 403) return answer;
+  // Nobody reads it, whatever comes next.
+  await answer.body?.cancel();
+  const next = await endpoint.credential.afterRefusal(caller, credential.token, answer);
+  if (next === null) return answer;
+  if (next.kind === "act") return next;
+  // Once, and no more: the body is a text that can be sent again.
+  const second = await send(endpoint, admitted, sending, { credential: next, message });
+  if (second.status !== 401) return second;
+  await second.body?.cancel();
+  return await endpoint.credential.afterSecondRefusal(caller) ?? second;
 }
 
 /** What is sent upstream, whatever the credential. */

@@ -18,6 +18,8 @@ import { UpstreamError } from "./upstream_error.ts";
 
 /** A token that is about to expire is used rather than waited for longer than this, in milliseconds. */
 const PATIENCE_MS = 2_000;
+/** Who has connected more recently than this, in milliseconds, is not asked to do so again for a credential that is refused. */
+const LOOP_MS = 60_000;
 
 type ConnectionServices = Pick<Services, "store" | "clock" | "random" | "revocations" | "events">;
 
@@ -89,6 +91,16 @@ export class Connections {
       return STALE;
     }
     return await this.#refreshes.once(owner, entry.value);
+  }
+
+  /**
+   * The upstream refused also the token that was obtained after a first refusal, so that only the user can mend it. Nothing is forgotten: it may
+   * be the upstream's own fault. `null`: the user has connected a moment ago, so asking once more would be a loop.
+   */
+  async refusedAgain(owner: string): Promise<Credential | null> {
+    const entry = await this.#records.current(owner);
+    if (entry === null) return { kind: "absent" };
+    return this.#services.clock.now() - entry.value.connectedAt < LOOP_MS ? null : STALE;
   }
 
   /**

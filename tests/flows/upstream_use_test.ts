@@ -99,6 +99,33 @@ Deno.test("an upstream that refuses every token is asked twice per call, and the
   assert.equal(upstream.calls.length, 2);
 });
 
+Deno.test("a user whose renewed token is refused, too, may connect again, and keeps what there is should the upstream come round (UP-19)", async () => {
+  for (const authMode of ["user-oauth", "shared-oauth"] as const) {
+    await using scene = await upstreamScene({
+      policy: { authMode },
+      config: { admins: { subjects: ["alice"] } },
+    });
+    const { upstream, clock } = scene;
+    const alice = await connected(scene);
+    clock.advance({ seconds: 61 });
+    upstream.script.mcp = () =>
+      new Response("no", { status: 401, headers: { "www-authenticate": "Bearer" } });
+    const { status, body } = await call(scene, alice);
+    assert.deepEqual([status, body.error?.code], [200, -32042]);
+    const state = authMode === "user-oauth" ? "reconsent_required" : "admin_connect_required";
+    assert.equal(body.error?.data?.state, state);
+    assert.equal(upstream.calls.length, 2);
+    upstream.script.mcp = null;
+    assert.equal(textOf(await call(scene, alice)), "account");
+    // Who has just done so is not asked once more.
+    upstream.script.mcp = () =>
+      new Response("no", { status: 401, headers: { "www-authenticate": "Bearer" } });
+    const page = await alice.browser.get(body.error?.data?.authUrl ?? "");
+    await alice.browser.submit(page, { decision: "connect" });
+    assert.equal((await call(scene, alice)).status, 502);
+  }
+});
+
 Deno.test("invalid_grant means reconsent; connecting again mends it (UP-18)", async () => {
   await using scene = await upstreamScene({ script: { tokenSeconds: 60 } });
   const { upstream, clock } = scene;

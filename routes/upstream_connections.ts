@@ -2,7 +2,7 @@
 import { overridesInUse } from "../lib/gateway/connections.ts";
 import type { Connection, Gateway } from "../lib/gateway/gateway.ts";
 import { type Fetch, fetchConfigured } from "../lib/http/outbound_fetch.ts";
-import { isLoopbackHost } from "../lib/http/network_address.ts";
+import { isInternalName, isPrivateLiteral } from "../lib/http/network_address.ts";
 import { ownNetworkFetch } from "../lib/http/own_network_fetch.ts";
 import { pinnedFetch, type PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
 import { connectCallbackPath, WELL_KNOWN } from "../lib/oauth/paths.ts";
@@ -71,9 +71,13 @@ export function upstreamConnections(
 }
 
 /** Where the upstream finds us; our metadata document only if it can be fetched from outside. */
-export function ownAddress(origin: string, gateway: Gateway, settings: Connection): OwnAddress {
-  const url = new URL(origin);
-  const isPublic = url.protocol === "https:" && !isLoopbackHost(url.hostname);
+export function ownAddress(
+  origin: string,
+  gateway: Pick<Gateway, "basePath">,
+  settings: Pick<Connection, "id" | "authMode">,
+): OwnAddress {
+  const { protocol, hostname } = new URL(origin);
+  const isPublic = protocol === "https:" && !isPrivateLiteral(hostname) && !isInternalName(hostname);
   return {
     redirectUri: origin + gateway.basePath + connectCallbackPath(settings.id),
     documentUrl: isPublic ? documentUrl(origin, settings) : null,
@@ -81,7 +85,7 @@ export function ownAddress(origin: string, gateway: Gateway, settings: Connectio
 }
 
 /** URL of our client id metadata document towards this upstream: it is also our client id there. */
-export function documentUrl(origin: string, settings: Connection): string {
+export function documentUrl(origin: string, settings: Pick<Connection, "id" | "authMode">): string {
   const profile = encodeURIComponent(authProfileId(settings));
   return `${origin}${WELL_KNOWN.oauthClient}/${encodeURIComponent(settings.id)}?authProfileId=${profile}`;
 }

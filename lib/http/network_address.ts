@@ -62,6 +62,13 @@ export function isOwnNetworkAddress(address: string): boolean {
 /** Of Amazon and of Google. */
 const CLOUD_METADATA_IPV6 = /^\[fd(?:00:ec2|20:ce):/;
 
+const INTERNAL_NAME = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home\.arpa)\.?$/;
+
+/** Whether the host of a parsed URL has a name that means nothing on the public internet, whatever it resolves to. */
+export function isInternalName(hostname: string): boolean {
+  return INTERNAL_NAME.test(hostname);
+}
+
 /** Whether an IP address, as name resolution gives it (no brackets, maybe with a zone), is one that the public internet routes. */
 export function isPublicAddress(address: string): boolean {
   const url = URL.parse(address.includes(":") ? `http://[${address.split("%")[0]}]/` : `http://${address}/`);

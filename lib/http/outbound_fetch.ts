@@ -13,7 +13,12 @@ export interface OutboundLimits {
 
 /** The other side answered something that may not be used: a redirect, or too many bytes. */
 export class OutboundError extends Error {
-  override readonly name = "OutboundError";
+  override readonly name: string = "OutboundError";
+}
+
+/** It redirected, which is not followed. */
+export class RedirectedError extends OutboundError {
+  override readonly name = "RedirectedError";
 }
 
 /** `fetch`, as libraries take it. */
@@ -35,7 +40,7 @@ export function fetchConfigured(limits: OutboundLimits): Fetch {
     const response = await fetch(input, { ...init, redirect: "manual", signal });
     if (response.status >= 300 && response.status < 400) {
       await response.body?.cancel();
-      throw new OutboundError("The server redirected, which is not followed.");
+      throw new RedirectedError("The server redirected, which is not followed.");
     }
     const body = await readLimited(response, limits.maxBytes);
     const { status, statusText, headers } = response;

@@ -7,7 +7,7 @@ import http from "node:http";
 import https from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { type ResolveName, resolveName } from "./name_resolution.ts";
-import { isLoopbackHost, isPublicAddress } from "./network_address.ts";
+import { isInternalName, isLoopbackHost, isPublicAddress } from "./network_address.ts";
 import { type Fetch, OutboundError, type OutboundLimits } from "./outbound_fetch.ts";
 import { abortable } from "./abortable.ts";
 
@@ -25,9 +25,6 @@ export interface PinnedFetchOptions extends OutboundLimits {
 // (`NODE_USE_ENV_PROXY`), which would resolve the name again.
 const DIRECT = { keepAlive: false, proxyEnv: {} };
 const AGENTS = { http: new http.Agent(DIRECT), https: new https.Agent(DIRECT) };
-
-/** Names that never belong to a stranger, whatever they resolve to. */
-const INTERNAL_NAME = /(?:^|\.)(?:localhost|local|internal|intranet|lan|home\.arpa)\.?$/;
 
 /**
  * The body has been read when the promise resolves; only `GET` and `POST` with a string body are sent.
@@ -53,7 +50,7 @@ function allowedUrl(input: string, options: PinnedFetchOptions): URL {
   const loopback = options.allowLoopback && isLoopbackHost(url.hostname);
   if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) throw new TypeError("not https");
   if (url.username !== "" || url.password !== "") throw new TypeError("user information in the URL");
-  if (!loopback && INTERNAL_NAME.test(url.hostname)) throw new TypeError("an internal name");
+  if (!loopback && isInternalName(url.hostname)) throw new TypeError("an internal name");
   return url;
 }
 

@@ -1,5 +1,5 @@
 /** The upstream's challenge to a request without a credential: where its metadata is, and which scopes it wants (RFC 9728 §5.1). */
-import type { Fetch } from "../http/outbound_fetch.ts";
+import { type Fetch, RedirectedError } from "../http/outbound_fetch.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
 /** What a `WWW-Authenticate` header says that matters here. */
@@ -64,6 +64,8 @@ async function ask(upstream: string, fetch: Fetch, question: Question): Promise<
     await response.body?.cancel();
     return response.status === 401 ? readChallenge(response.headers) : null;
   } catch (cause) {
+    // A route may follow it (`followRedirects`).
+    if (cause instanceof RedirectedError) return null;
     throw new UpstreamError("unavailable", "upstream_unreachable", { cause });
   }
 }

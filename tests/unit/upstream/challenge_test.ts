@@ -1,5 +1,6 @@
 /** Challenges (RFC 9110 §11.6.1, RFC 9728 §5.1) as servers write them, and the two questions that find one. */
 import assert from "node:assert/strict";
+import { fetchConfigured } from "../../../lib/http/outbound_fetch.ts";
 import { probeChallenge, readChallenge } from "../../../lib/upstream/challenge.ts";
 import { network, UPSTREAM } from "./stage.ts";
 
@@ -81,4 +82,16 @@ Deno.test("`probeChallenge()` asks in the old manner, and in the new one where t
     probeChallenge(UPSTREAM, () => Promise.reject(new TypeError("no route"))),
     { name: "UpstreamError", kind: "unavailable", reason: "upstream_unreachable" },
   );
+});
+
+Deno.test("an upstream that redirects, which a route may follow, challenges nobody: its metadata is where it always is (UP-01)", async () => {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(null, { status: 307, headers: { location: "/elsewhere" } }),
+  );
+  const fetch = fetchConfigured({ timeoutMs: 5_000, maxBytes: 1_000 });
+  const upstream = `http://127.0.0.1:${server.addr.port}/mcp`;
+  assert.deepEqual(await probeChallenge(upstream, fetch), NOTHING);
+  await server.shutdown();
+  await assert.rejects(probeChallenge(upstream, fetch), { kind: "unavailable" });
 });

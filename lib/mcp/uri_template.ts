@@ -6,6 +6,8 @@
  * not be percent-encoded never is; percent-encoded bytes are UTF-8; no segment is `.` or `..`, however it is encoded.
  */
 
+import { Automaton, MOST_STATES } from "./uri_automaton.ts";
+
 /** A template, ready to be compared with URIs. */
 export interface UriTemplate {
   /** Whether the URI is an expansion of the template, with some values for its variables. */
@@ -20,7 +22,6 @@ export class UriTemplateError extends Error {
 /** Longer URIs match nothing; it bounds the work for one URI. */
 const LONGEST_URI = 8_192;
 const LONGEST_TEMPLATE = 2_048;
-const MOST_STATES = 4_096;
 
 /** RFC 6570 appendix A. */
 interface Operator {
@@ -136,132 +137,6 @@ function addVariable(
   item(from);
   if (explode) item(automaton.literal(end, operator.separator));
   return end;
-}
-
-const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
-const RESERVED = /^[:/?#[\]@!$&'()*+,;=]$/;
-const TRIPLE = /^%[0-9A-Fa-f]{2}$/;
-
-/** A step that consumes one unit of a URI: a character, or a percent-encoded byte. */
-interface Step {
-  readonly takes: (unit: string) => boolean;
-  readonly to: number;
-}
-
-/** A nondeterministic automaton. It is run by following all its states at once, so time is at most states × length. */
-class Automaton {
-  readonly #steps: Step[][] = [];
-  readonly #jumps: number[][] = [];
-  readonly start: number = this.state();
-
-  get size(): number {
-    return this.#steps.length;
-  }
-
-  state(): number {
-    this.#jumps.push([]);
-    return this.#steps.push([]) - 1;
-  }
-
-  /** A state that nothing leads to. */
-  dead(): number {
-    return this.state();
-  }
-
-  /** From one state to the other without consuming anything. */
-  join(from: number, to: number): void {
-    this.#jumps[from]?.push(to);
-  }
-
-  literal(from: number, text: string): number {
-    let state = from;
-    for (const unit of unitsOf(text)) {
-      const to = this.state();
-      this.#step(state, { takes: (given) => sameUnit(given, unit), to });
-      if (isNonAscii(unit)) this.#joinEncoded(state, unit, to);
-      state = to;
-    }
-    return state;
-  }
-
-  /** At least one unit of a value, at most `length` of them if that is given. */
-  value(from: number, reserved: boolean, length: number | null): number {
-    const takes = (unit: string) =>
-      UNRESERVED.test(unit) || isNeededTriple(unit) || (reserved && RESERVED.test(unit));
-    const end = this.state();
-    if (length === null) {
-      this.#step(from, { takes, to: end });
-      this.#step(end, { takes, to: end });
-      return end;
-    }
-    let state = from;
-    for (let count = 0; count < length && this.size <= MOST_STATES; count++) {
-      const to = this.state();
-      this.#step(state, { takes: (unit) => takes(unit) && !isContinuation(unit), to });
-      // The further bytes of one character.
-      this.#step(to, { takes: isContinuation, to });
-      this.join(to, end);
-      state = to;
-    }
-    return end;
-  }
-
-  accepts(uri: string, end: number): boolean {
-    let current = this.#closure([this.start]);
-    for (const unit of unitsOf(uri)) {
-      const reached: number[] = [];
-      for (const state of current) {
-        for (const { takes, to } of this.#steps[state] ?? []) if (takes(unit)) reached.push(to);
-      }
-      if (reached.length === 0) return false;
-      current = this.#closure(reached);
-    }
-    return current.has(end);
-  }
-
-  /** A literal that is no ASCII may also be sent encoded (RFC 6570 §3.1). */
-  #joinEncoded(from: number, character: string, to: number): void {
-    let state = from;
-    for (const triple of unitsOf(encodeURIComponent(character))) {
-      const next = this.state();
-      this.#step(state, { takes: (given) => sameUnit(given, triple), to: next });
-      state = next;
-    }
-    this.join(state, to);
-  }
-
-  #step(from: number, step: Step): void {
-    this.#steps[from]?.push(step);
-  }
-
-  #closure(states: readonly number[]): Set<number> {
-    const seen = new Set(states);
-    // A set that grows while it is walked is walked to its end.
-    for (const state of seen) for (const to of this.#jumps[state] ?? []) seen.add(to);
-    return seen;
-  }
-}
-
-/** Characters, with each percent-encoded byte as one unit. */
-function unitsOf(text: string): string[] {
-  return text.match(/%[0-9A-Fa-f]{2}|[\s\S]/gu) ?? [];
-}
-
-function sameUnit(given: string, expected: string): boolean {
-  return given === expected || (TRIPLE.test(expected) && given.toUpperCase() === expected.toUpperCase());
-}
-
-function isContinuation(unit: string): boolean {
-  return /^%[89ABab][0-9A-Fa-f]$/.test(unit);
-}
-
-function isNonAscii(unit: string): boolean {
-  return unit.charCodeAt(0) > 0x7f;
-}
-
-/** Expansion never encodes what is unreserved: another spelling of the same would be another URI to us and the same one to a server. */
-function isNeededTriple(unit: string): boolean {
-  return TRIPLE.test(unit) && !UNRESERVED.test(String.fromCharCode(Number.parseInt(unit.slice(1), 16)));
 }
 
 /** No dot segments, however often they are encoded, no control characters, and only UTF-8 in percent-encoded bytes. */

@@ -130,6 +130,28 @@ Deno.test("matching takes no longer for a URI that nearly matches", () => {
   assert.ok(!parseUriTemplate("x://{+a}").matches(`x://${"a".repeat(100_000)}`), "and it is bounded");
 });
 
+Deno.test("a body full of URIs holds up nobody: 4 MiB of them are judged within a second", () => {
+  const template = parseUriTemplate("docs://pages/{slug}");
+  const uri = `docs://pages/${"a".repeat(8_000)}`;
+  const began = performance.now();
+  for (let count = 0; count < 520; count++) assert.ok(template.matches(uri + count));
+  assert.ok(performance.now() - began < 1_000, `${performance.now() - began} ms`);
+});
+
+Deno.test("what a template has met before does not decide what it meets next", () => {
+  const template = parseUriTemplate("x://é{a}%C3%BC{b:2}");
+  for (let again = 0; again < 2; again++) {
+    for (const uri of ["x://éa%C3%BCbc", "x://%c3%a9a%c3%bcb", "x://%C3%A9%F0%9F%98%80%C3%BC%C3%A4"]) {
+      assert.ok(template.matches(uri), uri);
+    }
+    for (
+      const uri of ["x://èa%C3%BCb", "x://éa%C3%BCbcd", "x://éa%C3%BC", "x://éé%C3%BCb", "x://é😀%C3%BCb"]
+    ) {
+      assert.ok(!template.matches(uri), uri);
+    }
+  }
+});
+
 Deno.test("what is no template is refused", () => {
   for (
     const text of [

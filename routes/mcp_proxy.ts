@@ -216,9 +216,12 @@ async function ask(
   if (next.kind === "act") return next;
   // Once, and no more: the body is a text that can be sent again.
   const second = await send(endpoint, admitted, sending, { credential: next, message });
-  if (second.status !== 401) return second;
+  if (second.status !== 401 && second.status !== 403) return second;
   await second.body?.cancel();
-  return await endpoint.credential.afterSecondRefusal(caller) ?? second;
+  const last = second.status === 401
+    ? await endpoint.credential.afterSecondRefusal(caller)
+    : await endpoint.credential.afterRefusal(caller, next.token, second);
+  return last?.kind === "act" ? last : second;
 }
 
 /** What is sent upstream, whatever the credential. */

@@ -87,7 +87,13 @@ export class Connections {
     if (entry.value.dead) return STALE;
     if (entry.value.accessToken !== rejected) return credentialOf(entry.value);
     if (entry.value.refreshToken === null) {
-      await this.#records.change(entry, { ...entry.value, dead: true });
+      if (await this.#records.change(entry, { ...entry.value, dead: true })) {
+        this.#services.events.emit("warn", "mcp_auth_upstream_connection_lost", {
+          upstreamServerId: this.#settings.id,
+          subjectId: owner,
+          reasonCode: "upstream_refused_token",
+        });
+      }
       return STALE;
     }
     return await this.#refreshes.once(owner, entry.value);

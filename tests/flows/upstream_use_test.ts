@@ -126,6 +126,24 @@ Deno.test("a user whose renewed token is refused, too, may connect again, and ke
   }
 });
 
+Deno.test("a renewed token that lacks a scope leads to its consent, as any other does (UP-19, UP-20)", async () => {
+  await using scene = await upstreamScene({ script: { challengeScope: "read" } });
+  const { upstream } = scene;
+  const alice = await connected(scene);
+  upstream.endAccessTokens();
+  // The first call's token is not known there any more.
+  upstream.script.mcp = () =>
+    new Response(null, {
+      status: 403,
+      headers: { "www-authenticate": 'Bearer error="insufficient_scope", scope="admin"' },
+    });
+  const { body } = await call(scene, alice);
+  assert.equal(body.error?.data?.state, "reconsent_required");
+  assert.equal(refreshes(upstream).length, 1);
+  const page = await alice.browser.get(body.error?.data?.authUrl ?? "");
+  assert.match(page.html, /<code>admin<\/code>/);
+});
+
 Deno.test("invalid_grant means reconsent; connecting again mends it (UP-18)", async () => {
   await using scene = await upstreamScene({ script: { tokenSeconds: 60 } });
   const { upstream, clock } = scene;

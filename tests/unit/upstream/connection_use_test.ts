@@ -68,6 +68,11 @@ Deno.test("`renew()` after a refusal: what is newer already is used, what cannot
   assert.deepEqual(await s.connections.renew("alice", "first"), { kind: "ready", accessToken: "fresh-1" });
   await s.connect({ refreshToken: null });
   assert.deepEqual(await s.connections.renew("alice", "first"), { kind: "stale", missingScope: null });
+  const lost = s.services.emitted.filter(({ event }) => event === "mcp_auth_upstream_connection_lost");
+  assert.deepEqual(lost.map(({ reasonCode, subjectId }) => [reasonCode, subjectId]), [[
+    "upstream_refused_token",
+    "alice",
+  ]]);
   assert.deepEqual(await s.connections.get("alice"), { kind: "stale", missingScope: null });
   assert.equal((await s.connections.standing("alice"))?.state, "ended");
 });

@@ -195,6 +195,13 @@ Deno.test("twenty first uses of a configured client at once are one, or with two
 Deno.test("`currentClient()` takes a configured secret as it is now, and leaves other clients alone", () => {
   const former = { clientId: "by-hand", clientSecret: null, authMethod: "client_secret_post" } as const;
   assert.equal(currentClient(byHand("rotated"), former).clientSecret, "rotated");
+  // And the way to authenticate, if it is configured.
+  assert.equal(currentClient(byHand("rotated"), former).authMethod, "client_secret_post");
+  assert.deepEqual(currentClient(byHand(null, "private_key_jwt"), former), {
+    clientId: "by-hand",
+    clientSecret: null,
+    authMethod: "private_key_jwt",
+  });
   assert.deepEqual(currentClient(byHand("rotated"), { ...former, clientId: "other" }), {
     ...former,
     clientId: "other",

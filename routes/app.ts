@@ -68,22 +68,23 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   const identityProvider = login.kind === "oidc" ? new IdentityProvider(login, services) : null;
   const quotas = createQuotas(gateway, services.clock);
   const deadlines = options.deadlines ?? new Deadlines();
+  const { strangers } = options;
+  const upstreams = upstreamsOf(services, gateway, options.upstreams);
   const deployment: Deployment = {
     services,
     gateway,
     verifier: new AccessTokenVerifier(services),
     deadlines,
-    ...clientParts(services, gateway, options.strangers),
+    ...clientParts(services, gateway, strangers),
     identityProvider,
     users: new UserCache(services),
-    upstreams: upstreamConnections(services, gateway, options.strangers),
+    upstreams: upstreamConnections(services, gateway, { upstreams, strangers }),
     loginStarts: quotas.loginStarts,
   };
   const { clock, revocations } = services;
   const streams = new StreamRegistry({ clock, revocations, limits: gateway.limits });
   const elicitations = new ElicitationCompletions({ clock, revocations });
   const parts = { streams, elicitations };
-  const upstreams = upstreamsOf(services, gateway, options.upstreams);
   const mcpEndpoints = new Map(
     Array.from(
       upstreams,

@@ -1,11 +1,12 @@
 /** The connections of the configuration, made ready once at startup: how their upstreams are asked, and as whom. */
 import { overridesInUse } from "../lib/gateway/connections.ts";
-import type { Connection, Gateway } from "../lib/gateway/gateway.ts";
+import type { Connection, Gateway, Route } from "../lib/gateway/gateway.ts";
 import { type Fetch, fetchConfigured } from "../lib/http/outbound_fetch.ts";
 import { isInternalName, isPrivateLiteral } from "../lib/http/network_address.ts";
 import { ownNetworkFetch } from "../lib/http/own_network_fetch.ts";
 import { pinnedFetch, type PinnedFetchOptions } from "../lib/http/pinned_fetch.ts";
 import { connectCallbackPath, WELL_KNOWN } from "../lib/oauth/paths.ts";
+import type { Upstream } from "../lib/mcp/forward.ts";
 import type { Services } from "../lib/services.ts";
 import type { ConnectParts } from "../lib/upstream/connect.ts";
 import { Connections } from "../lib/upstream/connection.ts";
@@ -29,17 +30,28 @@ export interface UpstreamConnection extends ConnectParts {
 /** All connections by their id. */
 export type UpstreamConnections = ReadonlyMap<string, UpstreamConnection>;
 
+/** What they are asked by. */
+export interface UpstreamsNetwork {
+  /** With the client that authenticates in TLS, where a route has one. */
+  readonly upstreams: ReadonlyMap<Route, Pick<Upstream, "client">>;
+  /** For tests: how strangers are found. */
+  readonly strangers?: Pick<PinnedFetchOptions, "resolve" | "ca"> | undefined;
+}
+
 /** Makes them ready, and tells which exceptions the configuration makes. */
 export function upstreamConnections(
   services: Services,
   gateway: Gateway,
-  strangers: Pick<PinnedFetchOptions, "resolve" | "ca"> = {},
+  network: UpstreamsNetwork,
 ): UpstreamConnections {
   const found = new Map<string, UpstreamConnection>();
-  for (const { credential, allowPrivateNetwork } of gateway.routes) {
+  for (const route of gateway.routes) {
+    const { credential, allowPrivateNetwork } = route;
     if (credential.kind !== "tokenExchange" || found.has(credential.connection.id)) continue;
     const { connection: settings } = credential;
-    const fetch = fetchFor(settings, { gateway, allowPrivateNetwork, strangers });
+    const { strangers = {}, upstreams } = network;
+    const client = upstreams.get(route)?.client ?? null;
+    const fetch = fetchFor(settings, { gateway, allowPrivateNetwork, strangers, client });
     const tokenEndpoint = {
       fetch,
       signingKey: () => signingKey(services),
@@ -90,16 +102,20 @@ export function documentUrl(origin: string, settings: Pick<Connection, "id" | "a
   return `${origin}${WELL_KNOWN.oauthClient}/${encodeURIComponent(settings.id)}?authProfileId=${profile}`;
 }
 
-/** The operator wrote the upstream's address and stands for it; what the upstream names elsewhere is a stranger's. */
+/**
+ * The operator wrote the upstream's address and stands for it, and the route's client certificate is for it alone; what the upstream names
+ * elsewhere is a stranger's.
+ */
 function fetchFor(
   settings: Connection,
   context: {
     gateway: Gateway;
     allowPrivateNetwork: boolean;
     strangers: Pick<PinnedFetchOptions, "resolve" | "ca">;
+    client: Deno.HttpClient | null;
   },
 ): Fetch {
-  const configured = fetchConfigured(LIMITS);
+  const configured = fetchConfigured(LIMITS, context.client);
   const { allowLoopback } = context.gateway.outbound;
   const judging = context.allowPrivateNetwork ? ownNetworkFetch : pinnedFetch;
   const judged = judging({ ...context.strangers, ...LIMITS, allowLoopback });

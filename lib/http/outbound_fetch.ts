@@ -31,13 +31,14 @@ export function libraryFetch(send: Fetch): (url: string, init: unknown) => Promi
 
 /**
  * A `fetch` for URLs that the operator wrote into the configuration: their addresses are not judged.
- * The body has been read when the promise resolves. @throws {OutboundError} @throws {DOMException} `TimeoutError`
+ * The body has been read when the promise resolves. `client` is for mutual TLS. @throws {OutboundError} @throws {DOMException} `TimeoutError`
  */
-export function fetchConfigured(limits: OutboundLimits): Fetch {
+export function fetchConfigured(limits: OutboundLimits, client: Deno.HttpClient | null = null): Fetch {
   return async (input, init = {}) => {
     const timeout = AbortSignal.timeout(limits.timeoutMs);
     const signal = init.signal ? AbortSignal.any([timeout, init.signal]) : timeout;
-    const response = await fetch(input, { ...init, redirect: "manual", signal });
+    const options = { ...init, redirect: "manual", signal, ...(client === null ? {} : { client }) } as const;
+    const response = await fetch(input, options);
     if (response.status >= 300 && response.status < 400) {
       await response.body?.cancel();
       throw new RedirectedError("The server redirected, which is not followed.");

@@ -44,7 +44,7 @@ export async function identityAssertion(
           ? await renewed(services, { ...request, provider }, again)
           : again.assertion;
       } finally {
-        await lease.release().catch(() => {});
+        await lease.release();
       }
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -15,7 +15,7 @@ export interface LeaseServices {
 export interface Lease {
   /** Lets it end `ttlMs` milliseconds from now. `false`: it has ended, and may be somebody else's. */
   extend(ttlMs: number): Promise<boolean>;
-  /** Gives it back. */
+  /** Gives it back. It never throws: one that cannot be given back ends by itself. */
   release(): Promise<void>;
 }
 
@@ -44,8 +44,12 @@ export async function takeLease(
       return await store.write().check(entry).set(leases, [name], extended).commit();
     },
     async release() {
-      const entry = await mine();
-      if (entry !== null) await store.write().check(entry).delete(leases, name).commit();
+      try {
+        const entry = await mine();
+        if (entry !== null) await store.write().check(entry).delete(leases, name).commit();
+      } catch {
+        // What was done under the lease is done.
+      }
     },
   };
 }

@@ -80,8 +80,7 @@ export class Refreshes {
         const failures = await this.#pauses.failures(owner, value);
         if (lease !== null) return await this.#attempt(entry, lease, failures);
       } finally {
-        // One that cannot be given back ends by itself; what was refreshed is stored.
-        await lease?.release().catch(() => {});
+        await lease?.release();
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

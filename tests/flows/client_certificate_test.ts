@@ -6,19 +6,22 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { compileGateway } from "../../lib/gateway/compile.ts";
 import { ConfigError } from "../../lib/gateway/config_error.ts";
-import { defineGateway, mcpDevOAuth, mcpProxy } from "../../mod.ts";
+import { defineGateway, mcpDevOAuth, mcpProxy, tokenExchange } from "../../mod.ts";
 import { createApp } from "../../routes/app.ts";
 import { watchedGateway } from "../security/watched_gateway.ts";
 import { documentHost } from "../support/document_host.ts";
 import { callMcp, obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { testServices } from "../support/services.ts";
 import { type CertificateAuthority, certificateAuthority } from "../support/tls.ts";
+import { browserOf, setupOf } from "../support/upstream_scene.ts";
 
 interface MutualTls extends AsyncDisposable {
   readonly url: string;
   readonly bodies: readonly string[];
   /** Where its answers redirect to; `null`: they are answers. */
   location: string | null;
+  /** What is at its well-known places, by path. */
+  readonly documents: Map<string, unknown>;
 }
 
 /** An upstream that demands a certificate of the authority during the handshake. */
@@ -35,7 +38,11 @@ async function mutualTls(authority: CertificateAuthority): Promise<MutualTls> {
     request.on("data", (chunk: Uint8Array) => chunks.push(chunk));
     request.on("end", () => {
       bodies.push(Buffer.concat(chunks).toString());
-      if (self.location === null) {
+      if (request.url?.startsWith("/.well-known/")) {
+        const document = self.documents.get(request.url);
+        response.writeHead(document === undefined ? 404 : 200, { "content-type": "application/json" });
+        response.end(JSON.stringify(document ?? null));
+      } else if (self.location === null) {
         response.setHeader("content-type", "application/json");
         response.end('{"jsonrpc":"2.0","id":1,"result":{"secured":true}}');
       } else response.writeHead(307, { location: self.location }).end();
@@ -49,6 +56,7 @@ async function mutualTls(authority: CertificateAuthority): Promise<MutualTls> {
     url: `https://127.0.0.1:${port}/mcp`,
     bodies,
     location: null,
+    documents: new Map(),
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
       server.close();
@@ -109,6 +117,43 @@ Deno.test("the right certificate gets in; none, a stranger's, an expired one and
     assert.doesNotMatch(error.message, /certificate|alert|127\.0\.0\.1/i, name);
   }
   assert.equal(upstream.bodies.length, arrived, "no request of theirs arrived");
+});
+
+Deno.test("what an upstream says of its OAuth is fetched with the certificate that it demands (UP-01, F21)", async () => {
+  const authority = await certificateAuthority();
+  const certificate = await authority.issue({ names: ["gateway"], usage: "client" });
+  await using upstream = await mutualTls(authority);
+  const { origin } = new URL(upstream.url);
+  upstream.documents.set("/.well-known/oauth-protected-resource/mcp", {
+    resource: upstream.url,
+    authorization_servers: [origin],
+  });
+  upstream.documents.set("/.well-known/oauth-authorization-server", {
+    issuer: origin,
+    authorization_endpoint: `${origin}/authorize`,
+    token_endpoint: `${origin}/token`,
+    code_challenge_methods_supported: ["S256"],
+  });
+  await using gateway = await watchedGateway({
+    upstreams: { ca: authority.certificate },
+    config: () => ({
+      routes: [mcpProxy("/alpha", {
+        operationId: "alpha",
+        upstream: upstream.url,
+        clientCertificate: certificate,
+        policies: [tokenExchange({
+          id: "acme",
+          displayName: "Acme",
+          clientRegistration: { mode: "manual", clientId: "by-hand" },
+        })],
+      })],
+    }),
+  });
+  const browser = browserOf(gateway);
+  const setup = await setupOf({ gateway, client: await registerClient(gateway) }, browser);
+  const stopAt = (url: URL) => url.origin === origin;
+  const left = await browser.submit(setup, { decision: "connect" }, { stopAt });
+  assert.equal(left.url.origin + left.url.pathname, `${origin}/authorize`);
 });
 
 Deno.test("an upstream whose own certificate is not trusted, or for another name, is 502 and gets no request (F21)", async () => {

@@ -119,7 +119,7 @@ Deno.test("a token answer that is no bearer token, no JSON or no success connect
     "a page": () => new Response("<h1>Welcome</h1>", { headers: { "content-type": "text/html" } }),
     "success with an error": () => Response.json({ error: "invalid_grant" }),
     "an error": () =>
-      Response.json({ error: "invalid_grant", error_description: "call 0900" }, { status: 400 }),
+      Response.json({ error: "invalid_grant", error_description: "call 0900-FRAUD" }, { status: 400 }),
     "an error beyond its alphabet": () => Response.json({ error: 'x"\r\ny' }, { status: 400 }),
     "a redirect": () => new Response(null, { status: 302, headers: { location: "https://evil.test" } }),
     "an outage": () => Response.json(good, { status: 500 }),
@@ -132,9 +132,9 @@ Deno.test("a token answer that is no bearer token, no JSON or no success connect
     const { status, html, reason } = await connectIn(scene);
     assert.equal(status, 502, what);
     assert.match(String(reason), /^[a-z0-9_]+$/, what);
-    assert.ok(!/0900|evil|Welcome|token-of-the-upstream/.test(html), what);
+    assert.ok(!/0900-FRAUD|evil|Welcome|token-of-the-upstream/.test(html), what);
     assert.deepEqual(await rowsOf(scene, "connection"), [], what);
-    assert.ok(!JSON.stringify(scene.gateway.events).includes("0900"), what);
+    assert.ok(!JSON.stringify(scene.gateway.events).includes("0900-FRAUD"), what);
     // The code is spent, the user is not: once more, and all is well.
     scene.upstream.script.token = null;
     assert.equal((await connectIn(scene)).status, 200, what);

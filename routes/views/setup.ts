@@ -85,7 +85,12 @@ function clientName(client: SetupClient): string {
 function lead({ upstream, routeChoices }: SetupPageProps): Html {
   if (upstream && upstream.state !== "works") {
     const service = html`<bdi>${displayText(upstream.displayName, 60)}</bdi>`;
-    return html`<p class="lead">First connect your ${service} account. You come back here to authorize the app.</p>`;
+    const first = {
+      none: html`First connect your ${service} account.`,
+      limited: html`An app of yours needs more permission at ${service}: connect it again to look at that.`,
+      ended: html`First connect your ${service} account again.`,
+    }[upstream.state];
+    return html`<p class="lead">${first} You come back here to authorize the app.</p>`;
   }
   if (routeChoices.length > 0) {
     return html`<p class="lead">The app did not say what it wants to use. Choose one; it gets nothing else.</p>`;

@@ -48,6 +48,7 @@ footer p { margin: 0; }
   display: block; background: var(--surface); border: 1px solid var(--line); border-radius: 1rem;
   padding: clamp(1.25rem, 4vw, 2rem); box-shadow: var(--shadow);
 }
+.card + .card { margin-top: 1.25rem; }
 .card > :last-child, .notice > :last-child { margin-bottom: 0; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: .25rem; }
 `;

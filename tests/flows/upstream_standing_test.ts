@@ -65,7 +65,8 @@ Deno.test("a connection that lacks a permission still works, says so, and can be
     words(account.html),
     /Acme Connected, since [^;]+; an app of yours needs more permission there/,
   );
-  assert.match(words((await setupOf(scene, alice.browser)).html), /Acme Needs more permission/);
+  const setup = words((await setupOf(scene, alice.browser)).html);
+  assert.match(setup, /needs more permission at Acme *: connect it again .* Acme Needs more permission/);
   await alice.browser.submit(account, { action: "disconnect" });
   assert.equal((await call(scene, alice)).body.error?.data?.state, "authenticating");
   assert.equal(upstream.at("/revoke").length, 1);

@@ -9,7 +9,7 @@ import { missing, ofRounds, type Stage, stageGateway, startPassThrough, type Tar
 
 const CONCURRENCIES = [64, 16, 1] as const;
 /** Until V8 has compiled what is hot, a request costs up to half as much again. */
-const WARM_UP_ROUNDS = 3;
+const WARM_UP_ROUNDS = 6;
 
 type Name = "full path" | "user's connection" | "pass-through" | "nginx";
 

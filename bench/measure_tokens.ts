@@ -68,7 +68,7 @@ export class TokenLoad {
     const { quick, seconds } = this.#stage.options;
     const { perSecond, tokens } = await refreshAll(this.#gateway, this.#tokens, seconds);
     this.#tokens = tokens;
-    const codes = await prepareCodes(this.#gateway, quick ? 200 : 1000);
+    const codes = await prepareCodes(this.#gateway, quick ? 200 : 500);
     return { refresh: perSecond, codeGrant: await redeemAll(this.#gateway, codes) };
   }
 }

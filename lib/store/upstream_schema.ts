@@ -22,10 +22,12 @@ const upstreamServer = z.object({
   tokenEndpoint: z.string(),
   registrationEndpoint: z.string().nullable(),
   revocationEndpoint: z.string().nullable(),
+  /** Those that we could use. */
   authMethods: z.array(z.string()),
   sendsIss: z.boolean(),
   takesMetadataDocuments: z.boolean(),
-  scopesSupported: z.array(z.string()),
+  /** Its metadata names `offline_access`. Rows of before the member was kept say nothing, and are never asked. */
+  offersOfflineAccess: z.boolean().default(false),
 });
 
 /** The gateway as a client of an upstream's authorization server. */

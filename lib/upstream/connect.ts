@@ -9,6 +9,7 @@ import { type ConnectionSettings, ownerOf } from "./connection_settings.ts";
 import type { Discovered, Discovery } from "./discovery.ts";
 import { obtainClient, type OwnAddress } from "./registration.ts";
 import { askAsClient } from "./registration_check.ts";
+import { boundedScopes } from "./scope_list.ts";
 import {
   checkAuthorizationResponse,
   exchangeCode,
@@ -151,10 +152,9 @@ export function chooseScope(
   missing: readonly string[] | null,
 ): readonly string[] | null {
   const configured = settings.scopes.length > 0 ? settings.scopes : null;
-  const base = configured ?? found.challengeScope ?? found.resourceScopes;
-  if (base === null && missing === null) return null;
-  const offline = configured === null && found.server.scopesSupported.includes("offline_access")
-    ? ["offline_access"]
-    : [];
-  return [...new Set([...base ?? [], ...missing ?? [], ...offline])];
+  const said = found.challengeScope ?? found.resourceScopes;
+  if (configured === null && said === null && missing === null) return null;
+  if (configured !== null) return [...new Set([...configured, ...boundedScopes(missing ?? [])])];
+  const offline = found.server.offersOfflineAccess ? ["offline_access"] : [];
+  return [...new Set([...boundedScopes([...said ?? [], ...missing ?? []]), ...offline])];
 }

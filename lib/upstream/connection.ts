@@ -13,6 +13,7 @@ import { type Credential, credentialOf, STALE } from "./credential.ts";
 import { CONNECTION_TTL_MS, Refreshes } from "./refresh.ts";
 import { RefreshTime } from "./refresh_time.ts";
 import { currentClient } from "./registration.ts";
+import { boundedScopes } from "./scope_list.ts";
 import { revokeToken, type TokenEndpointParts, type UpstreamTokens } from "./token_endpoint.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
@@ -121,8 +122,10 @@ export class Connections {
     if (value.dead) return STALE;
     if (value.accessToken !== rejected) return credentialOf(value);
     if (scope.every((each) => value.scope?.includes(each))) return null;
-    const missingScope = [...new Set([...value.missingScope ?? [], ...scope])].slice(-MAX_SCOPES);
-    if (missingScope.length !== value.missingScope?.length) {
+    // Where there are too many, the latest are kept.
+    const latest = [...new Set([...value.missingScope ?? [], ...scope])].slice(-MAX_SCOPES).reverse();
+    const missingScope = boundedScopes(latest).reverse();
+    if (missingScope.join(" ") !== value.missingScope?.join(" ")) {
       await this.#records.change(entry, { ...value, missingScope });
     }
     return { kind: "stale", missingScope: scope };

@@ -122,7 +122,7 @@ export class Discovery {
       authMethods: ["none", "client_secret_post", "client_secret_basic"],
       sendsIss: false,
       takesMetadataDocuments: false,
-      scopesSupported: [],
+      offersOfflineAccess: false,
     };
   }
 

@@ -4,7 +4,7 @@
  */
 import { type Lease, takeLease } from "../store/lease.ts";
 import type { Services } from "../services.ts";
-import type { Entry } from "../store/store.ts";
+import { type Entry, RecordTooLargeError } from "../store/store.ts";
 import type { ConnectionRecord, UpstreamServer } from "../store/upstream_schema.ts";
 import type { ConnectParts } from "./connect.ts";
 import type { ConnectionRecords } from "./connection_records.ts";
@@ -245,13 +245,20 @@ function isSame(one: ConnectionRecord, other: ConnectionRecord): boolean {
     one.obtainedAt === other.obtainedAt;
 }
 
-/** What a server with one-time refresh tokens has given out exists only here until it is stored: a store that is busy is waited for. */
+/**
+ * What a server with one-time refresh tokens has given out exists only here until it is stored: a store that is busy is waited for.
+ * @throws {UpstreamError} `refused` at once for what no row can hold
+ */
 async function untilStored<Result>(attempt: () => Promise<Result>): Promise<Result> {
   const until = performance.now() + STORE_PATIENCE_MS;
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
+      // No patience makes room for it.
+      if (error instanceof RecordTooLargeError) {
+        throw new UpstreamError("refused", "upstream_answer_too_large", { cause: error });
+      }
       if (performance.now() > until) throw error;
       await new Promise((resolve) => setTimeout(resolve, STORE_PAUSE_MS));
     }

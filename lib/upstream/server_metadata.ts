@@ -1,13 +1,16 @@
 /** The upstream's authorization server metadata (RFC 8414), read with suspicion: its URLs will be shown to browsers and sent secrets. */
 import { z } from "zod";
 import { isLoopbackHost, isPrivateLiteral } from "../http/network_address.ts";
-import type { UpstreamServer } from "../store/upstream_schema.ts";
+import type { UpstreamClient, UpstreamServer } from "../store/upstream_schema.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
 const strings = z.array(z.string()).optional().catch(undefined);
 
+/** Longest URL that is kept, in characters: every connection's row has five of them. */
+const MAX_URL_LENGTH = 2_048;
+
 const document = z.object({
-  issuer: z.string(),
+  issuer: z.string().max(MAX_URL_LENGTH),
   authorization_endpoint: z.string(),
   token_endpoint: z.string(),
   registration_endpoint: z.string().optional().catch(undefined),
@@ -50,20 +53,35 @@ export function readServer(json: unknown, expected: ExpectedServer): UpstreamSer
     registrationEndpoint: optionalEndpoint(data.registration_endpoint, data.issuer),
     revocationEndpoint: optionalEndpoint(data.revocation_endpoint, data.issuer),
     // RFC 8414 §2: the default is Basic.
-    authMethods: data.token_endpoint_auth_methods_supported ?? ["client_secret_basic"],
+    authMethods: usableMethods(data.token_endpoint_auth_methods_supported ?? ["client_secret_basic"]),
     sendsIss: data.authorization_response_iss_parameter_supported ?? false,
     takesMetadataDocuments: data.client_id_metadata_document_supported ?? false,
-    scopesSupported: data.scopes_supported ?? [],
+    offersOfflineAccess: data.scopes_supported?.includes("offline_access") ?? false,
   };
 }
 
-/** https like the issuer, without user information; plain http only for an issuer that is on plain http itself, which is loopback. */
+const AUTH_METHODS: readonly UpstreamClient["authMethod"][] = [
+  "client_secret_basic",
+  "client_secret_post",
+  "none",
+  "private_key_jwt",
+];
+
+/** What else a server takes is nothing that a row has to carry. */
+function usableMethods(methods: readonly string[]): string[] {
+  return AUTH_METHODS.filter((method) => methods.includes(method));
+}
+
+/**
+ * https like the issuer, without user information, and short enough for a row; plain http only for an issuer that is on plain http itself,
+ * which is loopback.
+ */
 function endpoint(text: string, issuer: string): string {
   const url = URL.parse(text);
   const scheme = url?.protocol === "https:" || (url?.protocol === "http:" && issuer.startsWith("http:"));
   if (
-    url === null || !scheme || url.username !== "" || url.password !== "" || url.hash !== "" ||
-    /[\s\p{Cc}]/u.test(text)
+    url === null || !scheme || url.href.length > MAX_URL_LENGTH || url.username !== "" ||
+    url.password !== "" || url.hash !== "" || /[\s\p{Cc}]/u.test(text)
   ) {
     throw new UpstreamError("refused", "endpoint_refused");
   }

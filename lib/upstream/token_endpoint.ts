@@ -2,6 +2,7 @@
 import * as oauth from "@panva/oauth4webapi";
 import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import type { ConnectRecord, UpstreamClient, UpstreamServer } from "../store/upstream_schema.ts";
+import { boundedScopes } from "./scope_list.ts";
 import { usableAnswer } from "./token_answer.ts";
 import type { KnownClients } from "./known_clients.ts";
 import type { SigningKey } from "./signing_key.ts";
@@ -257,10 +258,12 @@ function fit(answer: oauth.TokenEndpointResponse, asked: readonly string[] | nul
     throw new UpstreamError("refused", "token_malformed");
   }
   const granted = scope === undefined ? null : scope.split(/[ ,]+/).filter((each) => each !== "");
+  // What was asked for has been cut to what a row takes; what a server adds to no question has not.
+  const kept = granted && (asked === null ? granted : granted.filter((each) => asked.includes(each)));
   return {
     accessToken,
     refreshToken: refreshToken ?? null,
-    scope: granted === null || asked === null ? granted : granted.filter((each) => asked.includes(each)),
+    scope: kept && (asked === null ? boundedScopes(kept) : [...new Set(kept)]),
     // Servers are seen that say 0 for a token that does not expire; one that was dead on arrival would be refused soon enough.
     expiresIn: expiresIn === undefined || expiresIn === 0 ? null : Math.min(expiresIn, MAX_LIFETIME_SECONDS),
   };

@@ -137,7 +137,7 @@ Deno.test("`redeemConnect()`: a forged answer leaves the connect, a refusal ends
 
 Deno.test("`chooseScope()`: configured, else the challenge's, else the resource's, else none; what is missing is added, refresh where it is offered (UP-12, UP-20)", () => {
   const found = {
-    server: server({ scopesSupported: ["offline_access"] }),
+    server: server({ offersOfflineAccess: true }),
     resource: null,
     challengeScope: ["c"],
     resourceScopes: ["r"],

@@ -61,7 +61,7 @@ function recordOf(accessToken: string, now: number): ConnectionRecord {
       authMethods: [],
       sendsIss: false,
       takesMetadataDocuments: false,
-      scopesSupported: [],
+      offersOfflineAccess: false,
     },
     client: { clientId: "gateway", clientSecret: null, authMethod: "none" },
     resource: null,

@@ -37,7 +37,7 @@ async function stage(changes: Partial<ConnectionRecord> = {}) {
       authMethods: [],
       sendsIss: false,
       takesMetadataDocuments: false,
-      scopesSupported: [],
+      offersOfflineAccess: false,
     },
     client: { clientId: "gateway", clientSecret: null, authMethod: "none" },
     resource: null,

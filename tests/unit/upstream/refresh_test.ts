@@ -7,6 +7,7 @@ import { Refreshes } from "../../../lib/upstream/refresh.ts";
 import { testServices } from "../../support/services.ts";
 import { CLIENT, connectParts, network, server, settings, UPSTREAM } from "./stage.ts";
 
+/** A connection that is about to expire, and what refreshes it. */
 async function stage(answer: () => Response | Promise<Response>) {
   const services = await testServices();
   const now = services.clock.now();
@@ -45,6 +46,9 @@ async function stage(answer: () => Response | Promise<Response>) {
   const asked = () => net.urls().filter((url) => url.endsWith("/token")).length;
   return { services, record, asked, process, stored, [Symbol.dispose]: () => services[Symbol.dispose]() };
 }
+
+const huge = () =>
+  Response.json({ access_token: "n".repeat(16_000), token_type: "Bearer", refresh_token: "next" });
 
 const fresh = () => Response.json({ access_token: "new", token_type: "Bearer", expires_in: 300 });
 
@@ -102,4 +106,21 @@ Deno.test("a refresh for a connection that was ended, or renewed by somebody els
   await s.services.store.write().delete(connections, "alice", "acme").commit();
   assert.deepEqual(await s.process().once("alice", s.record), { kind: "absent" });
   assert.equal(s.asked(), 0);
+});
+
+Deno.test("tokens that no row can hold fail at once, with a reason, and the server is left alone for a while (UP-18)", async () => {
+  using s = await stage(huge);
+  // What the operator configured is never cut.
+  const full = { ...s.record, scope: ["x".repeat(60_000)] };
+  await s.services.store.write().set(connections, ["alice", "acme"], full).commit();
+  const process = s.process();
+  const started = performance.now();
+  await assert.rejects(process.once("alice", full), {
+    name: "UpstreamError",
+    kind: "unavailable",
+    reason: "upstream_answer_too_large",
+  });
+  assert.ok(performance.now() - started < 10_000);
+  await assert.rejects(process.once("alice", full), { reason: "refresh_paused" });
+  assert.deepEqual([s.asked(), (await s.stored())?.accessToken], [1, "old"]);
 });

@@ -36,7 +36,7 @@ Deno.test("`readServer()` fills in what the RFC says a missing member means", ()
     authMethods: ["client_secret_basic"],
     sendsIss: false,
     takesMetadataDocuments: false,
-    scopesSupported: [],
+    offersOfflineAccess: false,
   });
 });
 
@@ -104,4 +104,22 @@ Deno.test("`readServer()` sends browsers to private addresses only where the ope
   assert.ok(read(at("10.0.0.1"), { hosts: { home: "https://10.0.0.1" } }));
   // What we ask ourselves is judged when its name is resolved.
   assert.ok(read({ token_endpoint: "https://10.0.0.1/token" }));
+});
+
+Deno.test("`readServer()` keeps of long lists what is asked of them, and refuses addresses that a row has no room for", () => {
+  const methods = ["tls_client_auth", "private_key_jwt", "none", "x".repeat(50_000)];
+  const found = read({
+    token_endpoint_auth_methods_supported: methods,
+    scopes_supported: ["a", "offline_access"],
+  });
+  assert.deepEqual(found.authMethods, ["none", "private_key_jwt"]);
+  assert.equal(found.offersOfflineAccess, true);
+  assert.equal(read({ scopes_supported: ["offline"] }).offersOfflineAccess, false);
+  for (const long of ["x".repeat(2_048), "ü".repeat(400)]) {
+    for (const name of ["authorization_endpoint", "token_endpoint", "registration_endpoint"]) {
+      assert.throws(() => read({ [name]: `${ISSUER}/${long}` }), refused("endpoint_refused"), name);
+    }
+  }
+  const issuer = `${ISSUER}/${"x".repeat(2_048)}`;
+  assert.throws(() => read({ issuer }, { issuer }), refused("server_metadata_malformed"));
 });

@@ -46,7 +46,7 @@ export function server(changes: Partial<UpstreamServer> = {}): UpstreamServer {
     authMethods: ["none"],
     sendsIss: true,
     takesMetadataDocuments: false,
-    scopesSupported: [],
+    offersOfflineAccess: false,
     ...changes,
   };
 }

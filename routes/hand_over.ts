@@ -82,6 +82,11 @@ async function watchStream(
 ): Promise<Response | ReadableStream<Uint8Array<ArrayBuffer>>> {
   const { streams } = endpoint.parts;
   const { verdict, context } = admitted;
+  if (!streams.hasRoomFor(verdict.userId)) {
+    // It may have broken already, which changes nothing.
+    await upstreamBody.cancel().catch(() => {});
+    throw tooManyStreams(message);
+  }
   let idle = false;
   const source = endpoint.route.timeouts.idleMs === 0
     ? null
@@ -91,19 +96,6 @@ async function watchStream(
   const stream = filter?.stream(source?.body ?? upstreamBody) ?? source ??
     (first === null ? endable(upstreamBody) : relay(upstreamBody));
   const { body, end } = first === null ? stream : startingWith(first, stream);
-  if (!streams.hasRoomFor(verdict.userId)) {
-    end();
-    throw new JsonRpcError(
-      JSON_RPC_CODES.tooMany,
-      "Too many streams are open; close one and try again.",
-      {
-        status: 429,
-        reason: "too_many_streams",
-        id: message?.id ?? null,
-        headers: { "Retry-After": "5" },
-      },
-    );
-  }
   const { completed } = context.delivery;
   streams.add({ ...verdict, ...standing?.ends, abort: end }, completed);
   completed.then(end, end);
@@ -122,26 +114,43 @@ async function watchStream(
   return body;
 }
 
-/** Whether this is a call that the upstream has carried out by now, and whose token has expired meanwhile. */
+/** Whether the upstream has carried something out by now, so that to repeat it would do it twice. */
+function isCall(message: McpMessage | null): boolean {
+  return message !== null && (message.kind === "request" || message.kind === "batch") &&
+    message.method !== "subscriptions/listen";
+}
+
+const PERHAPS_DONE = "The call may have been carried out: look before you repeat it.";
+
+/** Whether this is a call whose token has expired while it was carried out. */
 function outlivedItsToken(
   { deployment }: Endpoint,
   { verdict }: Admitted,
   message: McpMessage | null,
 ): boolean {
-  const call = message !== null && (message.kind === "request" || message.kind === "batch") &&
-    message.method !== "subscriptions/listen";
-  return call && deployment.services.clock.now() >= verdict.expiresAt;
+  return isCall(message) && deployment.services.clock.now() >= verdict.expiresAt;
 }
 
 /** No 401: clients renew their token on it and call once more, and what the call does would be done twice. */
 function answerDropped({ operationId }: Route, message: McpMessage | null): JsonRpcError {
   const text =
     `The access token expired before the upstream MCP server of "${operationId}" answered, and its answer was dropped. ` +
-    "The call may have been carried out: look before you repeat it.";
+    PERHAPS_DONE;
   return new JsonRpcError(JSON_RPC_CODES.upstreamUnavailable, text, {
     status: 504,
     reason: "token_expired_meanwhile",
     id: message?.id ?? null,
+  });
+}
+
+/** Only the answer tells whether a request needs a stream, so a call has reached the upstream by then. */
+function tooManyStreams(message: McpMessage | null): JsonRpcError {
+  const text = "Too many streams are open; close one and try again.";
+  return new JsonRpcError(JSON_RPC_CODES.tooMany, isCall(message) ? `${text} ${PERHAPS_DONE}` : text, {
+    status: 429,
+    reason: "too_many_streams",
+    id: message?.id ?? null,
+    headers: { "Retry-After": "5" },
   });
 }
 

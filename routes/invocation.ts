@@ -55,7 +55,7 @@ class OneInvocation implements Invocation {
     this.#level = message?.method && CAPABILITY_METHODS.has(message.method) ? "info" : "debug";
     this.#fields = new WrittenFields(callerOf(verdict, route)).add("requestId", context.requestId);
     if (message?.method) this.#fields.add("mcpMethod", message.method);
-    if (message?.capability) this.#fields.add("capability", message.capability);
+    if (message?.capability) this.#fields.add("capability", withoutQuery(message));
     events.emit(this.#level, "mcp_capability_invoked", this.#fields);
   }
 
@@ -65,9 +65,11 @@ class OneInvocation implements Invocation {
   }
 
   completed(outcome?: "cancelled"): void {
-    const fields = new WrittenFields(this.#fields)
-      .add("status", this.#status)
-      .add("upstreamLatencyMs", this.#upstreamLatencyMs);
+    const fields = new WrittenFields(this.#fields);
+    // 0: cancelled before there was an answer.
+    if (this.#status !== 0) {
+      fields.add("status", this.#status).add("upstreamLatencyMs", this.#upstreamLatencyMs);
+    }
     this.#finish(outcome ?? (this.#status < 400 ? "ok" : "error"), fields);
   }
 
@@ -98,6 +100,12 @@ function callerOf(verdict: Verdict, { operationId }: Route): WrittenFields {
     callers.set(verdict, caller);
   }
   return caller;
+}
+
+/** The name of a tool or a prompt; of a resource its URI up to the query, which may hold anything and is never logged. */
+function withoutQuery({ method, capability }: McpMessage): string {
+  const name = capability ?? "";
+  return method === "tools/call" || method === "prompts/get" ? name : name.split(/[?#]/, 1)[0] ?? "";
 }
 
 function rounded(milliseconds: number): number {

@@ -88,7 +88,9 @@ function send(
 ): Promise<Response> {
   const init: RequestInit & { client?: Deno.HttpClient } = {
     method: request.method,
-    headers: { ...request.headers, ...(atHome ? request.ownHeaders : USER_AGENT) },
+    headers: atHome
+      ? { ...request.headers, ...request.ownHeaders }
+      : { ...withoutSession(request.headers), ...USER_AGENT },
     body: request.body,
     redirect: "manual",
     signal: request.controller.signal,
@@ -96,6 +98,12 @@ function send(
   // The certificate is a credential, too.
   if (client !== null && atHome) init.client = client;
   return fetch(url, init);
+}
+
+/** A session, and where its stream was left, are between the client and the upstream: no other origin has them to know. */
+function withoutSession(headers: Readonly<HeaderRecord>): HeaderRecord {
+  const { "mcp-session-id": _session, "last-event-id": _event, ...others } = headers;
+  return others;
 }
 
 function isRedirect({ status }: Response): boolean {

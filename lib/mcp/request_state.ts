@@ -8,6 +8,7 @@ import type { KeyRing } from "../crypto/keyring.ts";
 import { hashSecret } from "../crypto/secret_token.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { McpMessage } from "./json_rpc.ts";
+import { firstValue, membersOf } from "./json_text.ts";
 import type { SessionHolder } from "./session_id.ts";
 
 /** What the keys of our own input requests begin with. */
@@ -86,10 +87,21 @@ export function sealState(message: McpMessage, audience: StateAudience, round: n
   return STATE_PREFIX + Buffer.from(sealed).toString("base64url");
 }
 
-/** The body as the upstream gets it: nothing of ours in it, and everything of its own. */
+/**
+ * The body as the upstream gets it: nothing of ours in it, everything of its own, and the rest to the letter: a number that no double
+ * holds stays what it is.
+ */
 export function withoutOwnInput(message: McpMessage, audience: StateAudience): string {
-  const { request, params } = split(audience.body);
-  return JSON.stringify({ ...request, params: { ...params, ...theirsOf(message, audience) } });
+  const { body } = audience;
+  const params = membersOf(body, firstValue(body)).find(({ key }) => key === "params");
+  if (params === undefined) return body;
+  const { start, end } = params.value;
+  const members = membersOf(body, start)
+    .filter(({ key }) => key !== "requestState" && key !== "inputResponses")
+    .map(({ key, value }) => `${JSON.stringify(key)}:${body.slice(value.start, value.end)}`);
+  const theirs = Object.entries(theirsOf(message, audience))
+    .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
+  return `${body.slice(0, start)}{${[...members, ...theirs].join(",")}}${body.slice(end)}`;
 }
 
 function theirsOf(message: McpMessage, audience: StateAudience): Theirs {

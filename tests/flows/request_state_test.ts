@@ -75,6 +75,15 @@ Deno.test("nothing of ours reaches the upstream, and nothing of its own is touch
     modern({ ...toolCall, requestState: "theirs", inputResponses: { ...answers, ...accepted } }),
   );
   assert.deepEqual(lastParams(scene), { ...toolCall, requestState: "theirs", inputResponses: answers });
+  // Around ours, not a byte differs: no double holds this number, and rewriting would change it.
+  const retry = modern({ ...toolCall, requestState: state, inputResponses: accepted });
+  const exact = '{"big":12345678901234567890, "small": 1.10}';
+  const withState = (text: string) => JSON.stringify(retry.message).replace('{"a":1}', text);
+  const foreign = withState(exact).replace(state, "theirs");
+  await call(scene, alice, { message: foreign, headers: retry.headers });
+  const sent = scene.upstream.calls.at(-1)?.body ?? "";
+  assert.ok(sent.includes(`"arguments":${exact}`), sent);
+  assert.ok(!sent.includes("gateway.connect"), sent);
   // Without anything of ours, not a byte differs.
   const { message, headers } = modern({ ...toolCall, requestState: "theirs", inputResponses: answers });
   const text = JSON.stringify(message, null, 1).replace('"theirs"', '"th\\u0065irs"');

@@ -141,7 +141,7 @@ Deno.test("a thousand clients that leave in the middle of their streams leave no
 Deno.test("one user's streams are bounded, all users' together too, and others are not affected (B17 262, RS-14)", async () => {
   const { open: atUpstream, upstream } = openStreams();
   const config = () => ({ limits: { streams: 30, streamsPerUser: 20 } });
-  await streamScene({ upstream, config }, async ({ gateway, open }) => {
+  await streamScene({ upstream, config }, async ({ gateway, open, call }) => {
     const clients = new AbortController();
     const attempts = async (user: string, count: number) => {
       const answers = await Promise.all(
@@ -162,6 +162,11 @@ Deno.test("one user's streams are bounded, all users' together too, and others a
     const refused = gateway.events.filter(({ event }) => event === "http_rate_limited");
     assert.equal(refused.length, 220);
     assert.ok(refused.every(({ reasonCode }) => reasonCode === "too_many_streams"));
+    // The upstream has had a call by the time it answers with a stream: who would repeat it has to know.
+    const answer = await call();
+    const { id, error } = await answer.json();
+    assert.deepEqual([answer.status, id, error.code], [429, 7, 4290]);
+    assert.match(error.message, /may have been carried out/);
     clients.abort();
     await untilTrue(() => atUpstream.size === 0, "all are let go");
   });

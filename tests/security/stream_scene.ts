@@ -18,6 +18,8 @@ export const CHUNKED = `${STREAM}Transfer-Encoding: chunked\r\n\r\n`;
 export interface StreamScene {
   readonly gateway: WatchedGateway;
   readonly open: (options?: { readonly user?: string; readonly signal?: AbortSignal }) => Promise<Response>;
+  /** Alice calls a tool. */
+  readonly call: () => Promise<Response>;
 }
 
 /** A gateway on a port for alice and bob; `upstream` is its only route's, if it is not the harness's own. */
@@ -52,6 +54,16 @@ export async function streamScene(
       fetch(`${gateway.origin}/alpha`, {
         headers: { authorization: `Bearer ${tokens.get(user)}`, accept: "text/event-stream" },
         ...init,
+      }),
+    call: () =>
+      fetch(`${gateway.origin}/alpha`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${tokens.get("alice")}`,
+          accept: "application/json, text/event-stream",
+          "content-type": "application/json",
+        },
+        body: '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"pay"}}',
       }),
   });
 }

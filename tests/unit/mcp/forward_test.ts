@@ -188,17 +188,22 @@ Deno.test("a followed redirect keeps method, body and, at the same origin, the c
   }
 });
 
-Deno.test("the credential stays at home when a redirect leads elsewhere, and is not lost on the way back (B13 193)", async () => {
+Deno.test("credential and session stay at home when a redirect leads elsewhere, and are not lost on the way back (B13 193)", async () => {
   await using elsewhere = upstreamServer(() => Response.redirect(`${home.origin}/back`, 307));
   await using home = upstreamServer((_, { pathname }) =>
     pathname === "/mcp"
       ? new Response(null, { status: 307, headers: { location: `${elsewhere.origin}/there` } })
       : new Response("ok")
   );
-  const answer = await send(upstreamAt(`${home.origin}/mcp`, { followRedirects: true }));
+  const answer = await send(upstreamAt(`${home.origin}/mcp`, { followRedirects: true }), {
+    headers: { "content-type": "application/json", "mcp-session-id": "s", "last-event-id": "5" },
+  });
   assert.equal(await answer.text(), "ok");
   assert.equal(elsewhere.arrived.length, 1);
-  assert.equal(elsewhere.arrived[0]?.headers.get("authorization"), null);
+  for (const name of ["authorization", "mcp-session-id", "last-event-id"]) {
+    assert.equal(elsewhere.arrived[0]?.headers.get(name), null, name);
+    assert.notEqual(home.arrived[1]?.headers.get(name), null, name);
+  }
   assert.equal(elsewhere.arrived[0]?.headers.get("content-type"), "application/json");
   assert.equal(home.arrived[1]?.headers.get("authorization"), "Bearer upstream-credential");
 });

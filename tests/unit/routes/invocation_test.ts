@@ -118,7 +118,11 @@ Deno.test("an error is told at warn with its reason, and a client that left is n
       reasonCode: "gateway_fault",
     }],
     [(invocation) => invocation.failed(new ClientGoneError()), { level: "info", outcome: "cancelled" }],
-    [(invocation) => invocation.completed("cancelled"), { level: "info", outcome: "cancelled" }],
+    [(invocation) => invocation.completed("cancelled"), {
+      level: "info",
+      outcome: "cancelled",
+      status: undefined,
+    }],
     [(invocation) => {
       invocation.upstreamAnswered(500);
       invocation.completed();
@@ -126,8 +130,20 @@ Deno.test("an error is told at warn with its reason, and a client that left is n
   ];
   for (const [act, expected] of cases) {
     const completed = (await invoke(call, act)).at(-1) ?? {};
-    const seen = Object.fromEntries(Object.entries(completed).filter(([name]) => name in expected));
+    const seen = Object.fromEntries(
+      Object.keys(expected).map((name) => [name, Reflect.get(completed, name)]),
+    );
     assert.deepEqual(seen, expected);
     assert.ok(!JSON.stringify(completed).includes("secret"));
   }
+});
+
+Deno.test("of a resource the log tells the URI up to its query, and a tool's name as it is (B16 254)", async () => {
+  const capability = "docs://a/b?token=canary#x";
+  for (const method of ["resources/read", "resources/subscribe"]) {
+    const [invoked] = await invoke({ ...call, method, capability }, () => {});
+    assert.equal(invoked?.capability, "docs://a/b", method);
+  }
+  const [invoked] = await invoke({ ...call, capability: "what?" }, () => {});
+  assert.equal(invoked?.capability, "what?");
 });

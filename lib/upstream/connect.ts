@@ -9,6 +9,7 @@ import { type ConnectionSettings, ownerOf } from "./connection_settings.ts";
 import type { Discovered, Discovery } from "./discovery.ts";
 import { obtainClient, type OwnAddress } from "./registration.ts";
 import { askAsClient } from "./registration_check.ts";
+import { noteIssuer } from "./registration_issuer.ts";
 import { boundedScopes } from "./scope_list.ts";
 import {
   checkAuthorizationResponse,
@@ -92,7 +93,7 @@ export async function findConnect(
 }
 
 /**
- * Checks the answer, uses the connect up, claims the connection for it, and exchanges the code. `null`: it was used up a moment ago.
+ * Checks the answer, uses the connect up, claims the connection for it, notes the issuer of a configured client, and exchanges the code. `null`: it was used up a moment ago.
  * @throws {UpstreamError} @throws {TokenRefusedError}
  */
 export async function redeemConnect(
@@ -113,7 +114,11 @@ export async function redeemConnect(
   const { owner, connectionId } = entry.value;
   const claim = { owner, connectionId, holder: entry.id[0] };
   if (!await claimConnection(services, usingUp(), claim).commit()) return null;
-  const about = { settings: parts.settings, server: entry.value.server, client: entry.value.client };
+  const { server, client, redirectUri } = entry.value;
+  const about = { settings: parts.settings, server, client };
+  if (parts.settings.clientRegistration.mode === "manual") {
+    await noteIssuer(services, { ...about, redirectUri });
+  }
   const exchange = () => exchangeCode(parts.tokenEndpoint, entry.value, response);
   return await askAsClient(services, parts.tokenEndpoint, about, exchange);
 }

@@ -12,7 +12,8 @@ import {
 import type { ConnectionSettings } from "./connection_settings.ts";
 import { readDocument } from "./document.ts";
 import { isKnown } from "./registration_check.ts";
-import { manualId, registrationId } from "./registration_records.ts";
+import { requireSameIssuer } from "./registration_issuer.ts";
+import { registrationId } from "./registration_records.ts";
 import { requestOptions, serverOf, type TokenEndpointParts } from "./token_endpoint.ts";
 import { UpstreamError } from "./upstream_error.ts";
 
@@ -45,7 +46,7 @@ export async function obtainClient(
     const { clientId, clientSecret, tokenEndpointAuthMethod } = clientRegistration;
     const authMethod = tokenEndpointAuthMethod ?? chooseMethod(server.authMethods, clientSecret !== null);
     const client = { clientId, clientSecret: clientSecret?.reveal() ?? null, authMethod };
-    await requireSameIssuer(services, request, client);
+    await requireSameIssuer(services, { settings, server, client });
     return client;
   }
   if (server.takesMetadataDocuments && own.documentUrl !== null) {
@@ -64,38 +65,6 @@ export function currentClient(
   const { clientId, clientSecret, tokenEndpointAuthMethod } = clientRegistration;
   const authMethod = tokenEndpointAuthMethod ?? former.authMethod;
   return { clientId, clientSecret: clientSecret?.reveal() ?? null, authMethod };
-}
-
-/**
- * A client that was registered by hand belongs to the issuer at which it was first used: an upstream that names another one
- * must not get its secret. `overrides.issuer` is how the operator agrees to a move. @throws {UpstreamError} `refused`
- */
-async function requireSameIssuer(
-  { store, clock }: Pick<Services, "store" | "clock">,
-  { settings, server, own }: { settings: ConnectionSettings; server: UpstreamServer; own: OwnAddress },
-  client: UpstreamClient,
-): Promise<void> {
-  const id = manualId(client.clientId);
-  const known = await store.get(upstreamClients, settings.id, id);
-  if (known?.value.issuer === server.issuer) return;
-  if (known !== null && settings.overrides.issuer !== server.issuer) {
-    throw new UpstreamError("refused", "issuer_changed");
-  }
-  const now = clock.now();
-  const write = store.write().set(upstreamClients, [settings.id, id], {
-    issuer: server.issuer,
-    redirectUri: own.redirectUri,
-    client: { ...client, clientSecret: null },
-    management: null,
-    registeredAt: now,
-    expiresAt: now + TTL_MS,
-  });
-  // A row that cannot be read still counts as somebody's, unless the operator has named the issuer.
-  if (known !== null) write.check(known);
-  else if (settings.overrides.issuer !== server.issuer) write.absent(upstreamClients, settings.id, id);
-  if (await write.commit()) return;
-  const winner = await store.get(upstreamClients, settings.id, id);
-  if (winner?.value.issuer !== server.issuer) throw new UpstreamError("refused", "issuer_unconfirmed");
 }
 
 /** One registration per issuer and redirect URI, made by one process while the others wait. */

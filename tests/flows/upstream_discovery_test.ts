@@ -143,6 +143,69 @@ Deno.test("a client that was registered by hand stays with its issuer: elsewhere
   );
 });
 
+Deno.test("an upstream that has nothing anywhere while a client that was registered by hand is first tried does not become its issuer (UP-10)", async () => {
+  const clock = new FakeClock();
+  await using server = startUpstream(clock);
+  await using scene = await upstreamScene({
+    harness: { clock },
+    policy: { clientRegistration: { mode: "manual", clientId: "by-hand", clientSecret: "secret-by-hand" } },
+    script: { resourceMetadata: { authorization_servers: [server.origin] } },
+  });
+  const { gateway, upstream } = scene;
+  const redirects = { redirect_uris: [`${gateway.origin}/auth/connections/acme/callback`] };
+  server.addClient("by-hand", { ...redirects, client_secret: "secret-by-hand" });
+  upstream.script.answer = () => new Response("not here", { status: 404 });
+  const browser = browserOf(gateway);
+  const lost = await browser.submit(await setupOf(scene, browser), { decision: "connect" });
+  assert.deepEqual([lost.status, lost.url.origin], [404, upstream.origin]);
+  upstream.script.answer = null;
+  clock.advance({ seconds: 700 });
+  const alice = await connected(scene);
+  assert.equal(server.at("/token").length, 1);
+  assert.equal(upstream.at("/token").length, 0);
+  // From now on it is noted, and the upstream's own word does not change it.
+  upstream.script.resourceMetadata = { authorization_servers: [upstream.origin] };
+  clock.advance({ seconds: 700 });
+  const account = await alice.browser.get(`${gateway.origin}/account`);
+  await alice.browser.submit(account, { action: "disconnect" });
+  const again = await alice.browser.get(`${gateway.origin}/account`);
+  assert.equal((await alice.browser.submit(again, { action: "connect" })).status, 502);
+  assert.equal(upstream.at("/authorize").length, 1);
+});
+
+Deno.test("of two issuers that a client by hand was begun at, the first to answer gets its secret, and the other does not (UP-10)", async () => {
+  const clock = new FakeClock();
+  await using next = startUpstream(clock);
+  await using scene = await upstreamScene({
+    harness: { clock },
+    policy: { clientRegistration: { mode: "manual", clientId: "by-hand", clientSecret: "secret-by-hand" } },
+  });
+  const { gateway, upstream } = scene;
+  const redirects = { redirect_uris: [`${gateway.origin}/auth/connections/acme/callback`] };
+  for (const server of [upstream, next]) {
+    server.addClient("by-hand", { ...redirects, client_secret: "secret-by-hand" });
+  }
+  const held = Promise.withResolvers<null>();
+  const arrived = Promise.withResolvers<void>();
+  upstream.script.answer = async ({ path }) => {
+    if (path !== "/authorize") return null;
+    arrived.resolve();
+    return await held.promise;
+  };
+  const late = browserOf(gateway);
+  const coming = late.submit(await setupOf(scene, late), { decision: "connect" });
+  await arrived.promise;
+  upstream.script.answer = null;
+  upstream.script.resourceMetadata = { authorization_servers: [next.origin] };
+  clock.advance({ seconds: 700 });
+  await connected(scene, "bob");
+  assert.equal(next.at("/token").length, 1);
+  held.resolve(null);
+  assert.equal((await coming).status, 502);
+  assert.equal(upstream.at("/token").length, 0);
+  assert.ok(gateway.events.some(({ reasonCode }) => reasonCode === "issuer_changed"));
+});
+
 Deno.test("a wrong secret of a client that was registered by hand ends no user's connection (UP-18)", async () => {
   await using scene = await upstreamScene({
     script: { tokenSeconds: 60 },

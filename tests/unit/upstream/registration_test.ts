@@ -1,7 +1,6 @@
 /** Which client we are at a server: the configured one, our document, or a registration of ours, in that order. */
 import assert from "node:assert/strict";
 import { Secret } from "../../../lib/runtime/secret.ts";
-import { upstreamClients } from "../../../lib/store/upstream_schema.ts";
 import { currentClient, obtainClient } from "../../../lib/upstream/registration.ts";
 import { type TestServices, testServices } from "../../support/services.ts";
 import { CALLBACK, ISSUER, type Network, network, server, settings, tokenEndpoint } from "./stage.ts";
@@ -143,53 +142,6 @@ Deno.test("the method: the server's word on the client, else the strongest that 
   );
   const signs = settings({ ...byHand(null, "private_key_jwt"), id: "three" });
   assert.equal((await obtain(services, net, { settings: signs })).authMethod, "private_key_jwt");
-});
-
-Deno.test("a configured client stays with the issuer of its first use, unless the operator names the next; its secret is not kept (UP-10)", async () => {
-  using services = await testServices();
-  const net = registrar();
-  await obtain(services, net, { settings: byHand("secret-by-hand") });
-  for await (const { value } of services.store.list(upstreamClients)) {
-    assert.equal(value.client.clientSecret, null);
-  }
-  const moved = server({ issuer: "https://next.test" });
-  await assert.rejects(obtain(services, net, { settings: byHand("secret-by-hand"), server: moved }), {
-    kind: "refused",
-    reason: "issuer_changed",
-  });
-  const { overrides } = settings();
-  const agreed = settings({
-    ...byHand("secret-by-hand"),
-    overrides: { ...overrides, issuer: "https://next.test" },
-  });
-  assert.equal((await obtain(services, net, { settings: agreed, server: moved })).clientId, "by-hand");
-  await assert.rejects(obtain(services, net, { settings: byHand("secret-by-hand") }), {
-    reason: "issuer_changed",
-  });
-});
-
-Deno.test("twenty first uses of a configured client at once are one, or with two issuers one issuer's (UP-10)", async () => {
-  using services = await testServices();
-  const net = registrar();
-  const all = await Promise.allSettled(
-    Array.from(
-      { length: 20 },
-      (_, index) =>
-        obtain(services, net, {
-          settings: byHand("s"),
-          server: server({ issuer: index % 2 === 0 ? ISSUER : "https://next.test" }),
-        }),
-    ),
-  );
-  const issuers = new Set(all.flatMap((each, index) => each.status === "fulfilled" ? [index % 2] : []));
-  assert.equal(issuers.size, 1);
-  const same = await Promise.all(
-    Array.from(
-      { length: 20 },
-      () => obtain(services, net, { settings: settings({ ...byHand("s"), id: "b" }) }),
-    ),
-  );
-  assert.equal(same.length, 20);
 });
 
 Deno.test("`currentClient()` takes a configured secret as it is now, and leaves other clients alone", () => {

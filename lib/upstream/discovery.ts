@@ -3,7 +3,7 @@
  * the authorization server metadata. All of it is hostile input: `resource` and `issuer` must be exactly what was asked for.
  */
 import * as oauth from "@panva/oauth4webapi";
-import type { Fetch } from "../http/outbound_fetch.ts";
+import { type Fetch, RedirectedError } from "../http/outbound_fetch.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { UpstreamServer } from "../store/upstream_schema.ts";
 import type { ConnectionSettings } from "./connection_settings.ts";
@@ -24,6 +24,9 @@ export interface Discovered {
   /** `scopes_supported` of the protected resource metadata. */
   readonly resourceScopes: readonly string[] | null;
 }
+
+/** Why there is no metadata: nothing is there; or a page, a redirect, or something else that is no JSON object. */
+type NoDocument = "nothing" | "unusable";
 
 /** Discovers and keeps what it found for ten minutes. One per connection and process. */
 export class Discovery {
@@ -64,55 +67,60 @@ export class Discovery {
   async #discover(): Promise<Discovered> {
     const challenge = await probeChallenge(this.#settings.upstream, this.#fetch);
     const metadata = await this.#resourceMetadata(challenge.resourceMetadata);
+    const described = typeof metadata === "object" ? metadata : null;
     const value: Discovered = {
-      server: metadata === null ? await this.#serverWithoutMetadata() : await this.#server(metadata),
-      resource: this.#settings.overrides.omitResource ? null : metadata?.resource ?? null,
+      server: typeof metadata === "object"
+        ? await this.#server(metadata)
+        : await this.#serverWithoutMetadata(metadata),
+      resource: this.#settings.overrides.omitResource ? null : described?.resource ?? null,
       challengeScope: challenge.scope,
-      resourceScopes: metadata?.scopes_supported ?? null,
+      resourceScopes: described?.scopes_supported ?? null,
     };
     this.#known = { value, readAt: this.#clock.now() };
     return value;
   }
 
-  /** By configuration, by the challenge, at the path's place, at the root; `null` if there is none (2025-03-26). */
-  async #resourceMetadata(fromChallenge: string | null): Promise<oauth.ResourceServer | null> {
+  /** By configuration, by the challenge, at the path's place, at the root. */
+  async #resourceMetadata(fromChallenge: string | null): Promise<oauth.ResourceServer | NoDocument> {
     const named = this.#settings.protectedResourceMetadataUrl ?? fromChallenge;
     const { upstream, overrides } = this.#settings;
-    const candidates = named !== null
-      ? [{ url: named, resources: [upstream] }]
-      : wellKnownResources(upstream);
-    let unclear = false;
-    for (const { url, resources } of candidates) {
-      const response = await this.#ask(url);
-      const expected = overrides.resource === null ? resources : [overrides.resource];
-      if (response.status === 200) return await readResource(response, expected);
-      unclear ||= isUnclear(response, "resource_metadata_status");
+    const places = named !== null ? [{ url: named, resources: [upstream] }] : wellKnownResources(upstream);
+    const found = await this.#search(places, "resource_metadata_status");
+    if (typeof found === "object") {
+      return readResource(
+        found.document,
+        overrides.resource === null ? found.place.resources : [overrides.resource],
+      );
     }
-    if (unclear) throw new UpstreamError("unavailable", "resource_metadata_status");
-    if (named !== null) throw new UpstreamError("refused", "resource_metadata_missing");
-    return null;
+    if (named === null) return found;
+    throw new UpstreamError(
+      "refused",
+      found === "nothing" ? "resource_metadata_missing" : "resource_metadata_unusable",
+    );
   }
 
   async #server(metadata: oauth.ResourceServer): Promise<UpstreamServer> {
     const identifier = metadata.authorization_servers?.[0] ?? "";
-    let unclear = false;
-    for (const url of wellKnownServerUrls(identifier)) {
-      const response = await this.#ask(url);
-      if (response.status === 200) return await this.#readServer(response, identifier);
-      unclear ||= isUnclear(response, "server_metadata_status");
-    }
-    if (unclear) throw new UpstreamError("unavailable", "server_metadata_status");
-    throw new UpstreamError("refused", "server_metadata_missing");
+    const places = wellKnownServerUrls(identifier).map((url) => ({ url }));
+    const found = await this.#search(places, "server_metadata_status");
+    if (typeof found === "object") return this.#readServer(found.document, identifier);
+    throw new UpstreamError(
+      "refused",
+      found === "nothing" ? "server_metadata_missing" : "server_metadata_unusable",
+    );
   }
 
-  /** 2025-03-26: the upstream's origin is its own authorization server, maybe with metadata, else at default places. */
-  async #serverWithoutMetadata(): Promise<UpstreamServer> {
+  /**
+   * 2025-03-26: the upstream's origin is its own authorization server, maybe with metadata, else at default places. These are assumed only where
+   * nothing is anywhere: behind a page for every address there is nothing, either.
+   */
+  async #serverWithoutMetadata(resourceMetadata: NoDocument): Promise<UpstreamServer> {
     const { origin } = new URL(this.#settings.upstream);
-    const response = await this.#ask(`${origin}/.well-known/oauth-authorization-server`);
-    if (response.status === 200) return await this.#readServer(response, origin);
-    if (isUnclear(response, "server_metadata_status")) {
-      throw new UpstreamError("unavailable", "server_metadata_status");
-    }
+    const place = { url: `${origin}/.well-known/oauth-authorization-server` };
+    const found = await this.#search([place], "server_metadata_status");
+    if (typeof found === "object") return this.#readServer(found.document, origin);
+    if (resourceMetadata === "unusable") throw new UpstreamError("refused", "resource_metadata_unusable");
+    if (found === "unusable") throw new UpstreamError("refused", "server_metadata_unusable");
     return {
       issuer: origin,
       authorizationEndpoint: `${origin}/authorize`,
@@ -126,18 +134,39 @@ export class Discovery {
     };
   }
 
-  async #readServer(response: Response, identifier: string): Promise<UpstreamServer> {
-    return readServer(await readDocument(response), {
+  /** The first document at these places. @throws {UpstreamError} `unavailable` with this reason if it is open whether there is one */
+  async #search<Place extends { readonly url: string }>(
+    places: readonly Place[],
+    reason: string,
+  ): Promise<{ readonly place: Place; readonly document: object } | NoDocument> {
+    let [unclear, unusable] = [false, false];
+    for (const place of places) {
+      const response = await this.#ask(place.url);
+      const document = response?.status === 200 ? await readDocument(response) : null;
+      if (typeof document === "object" && document !== null && !Array.isArray(document)) {
+        return { place, document };
+      }
+      unusable ||= response === null || response.status < 400;
+      unclear ||= response !== null && isUnclear(response, reason);
+    }
+    if (unclear) throw new UpstreamError("unavailable", reason);
+    return unusable ? "unusable" : "nothing";
+  }
+
+  #readServer(document: object, identifier: string): UpstreamServer {
+    return readServer(document, {
       issuer: this.#settings.overrides.issuer ?? identifier,
       assumePkce: this.#settings.overrides.assumePkce,
       hosts: this.#hosts,
     });
   }
 
-  async #ask(url: string): Promise<Response> {
+  /** `null`: it redirected, which one way out tells by an error and another by the status. */
+  async #ask(url: string): Promise<Response | null> {
     try {
       return await this.#fetch(url, { headers: { accept: "application/json" } });
     } catch (cause) {
+      if (cause instanceof RedirectedError) return null;
       throw new UpstreamError("unavailable", "metadata_unreachable", { cause });
     }
   }
@@ -153,14 +182,8 @@ function isUnclear({ status }: Response, reason: string): boolean {
 }
 
 /** @throws {UpstreamError} `refused` unless it describes one of the `expected` resources */
-async function readResource(
-  response: Response,
-  expected: readonly string[],
-): Promise<oauth.ResourceServer> {
-  const document = await readDocument(response);
-  const resource = typeof document === "object" && document !== null && "resource" in document
-    ? document.resource
-    : null;
+function readResource(document: object, expected: readonly string[]): oauth.ResourceServer {
+  const resource = "resource" in document ? document.resource : null;
   if (
     typeof resource !== "string" ||
     !expected.some((each) => withoutSlash(each) === withoutSlash(resource))
@@ -202,8 +225,7 @@ function wellKnownServerUrls(issuer: string): string[] {
     : [oauthServer + path, openid + path, `${origin}${path}/.well-known/openid-configuration`];
 }
 
-function stringsOf(document: unknown, member: string): string[] | null {
-  if (typeof document !== "object" || document === null) return null;
+function stringsOf(document: object, member: string): string[] | null {
   const value: unknown = Reflect.get(document, member);
   return Array.isArray(value) && value.every((each) => typeof each === "string") ? value : null;
 }

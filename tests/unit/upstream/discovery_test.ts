@@ -1,5 +1,6 @@
 /** Where metadata is looked for, in which order, and when the search ends (MCP authorization; RFC 9728, RFC 8414). */
 import assert from "node:assert/strict";
+import { RedirectedError } from "../../../lib/http/outbound_fetch.ts";
 import { Discovery } from "../../../lib/upstream/discovery.ts";
 import type { ConnectionSettings } from "../../../lib/upstream/connection_settings.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -215,5 +216,70 @@ Deno.test("metadata that names no server, or an address that is none, is refused
   for (const servers of [undefined, [], "https://as.test", [7], ["not an address"]]) {
     const net = serve({ [PATH_FORM]: { resource: "https://up.test/mcp", authorization_servers: servers } });
     await assert.rejects(discovery(net).get(), { name: "UpstreamError", kind: "refused" });
+  }
+});
+
+/** What servers answer that have no document: each for `fetch` to give, or to throw. */
+const ODDITIES: Readonly<Record<string, () => Response>> = {
+  "a page": () => new Response("<h1>Welcome</h1>", { headers: { "content-type": "text/html" } }),
+  "a page without a type": () => new Response("<h1>Welcome</h1>"),
+  "an array": () => Response.json([]),
+  "a text": () => Response.json("x"),
+  "nothing": () => new Response(null, { status: 204 }),
+  "a redirect from elsewhere": () => new Response(null, { status: 302 }),
+  "a redirect from the upstream's own origin": () => {
+    throw new RedirectedError("The server redirected, which is not followed.");
+  },
+};
+
+/** A site on which the addresses that `isOdd` says yes to answer with an oddity. */
+function serveOddly(
+  site: Site,
+  odd: () => Response,
+  isOdd: (url: string) => boolean,
+  challenge?: string,
+): Network {
+  const { fetch, ...net } = serve(site, challenge);
+  return {
+    ...net,
+    async fetch(url, init) {
+      const answer = await fetch(url, init);
+      return init?.method !== "POST" && isOdd(url) ? odd() : answer;
+    },
+  };
+}
+
+Deno.test("a page or a redirect at a place is nothing there: the next place is asked, whoever redirects (UP-01, UP-03, UP-05)", async () => {
+  const issuer = "https://as.test";
+  const openid = `${issuer}/.well-known/openid-configuration`;
+  const own = "https://up.test/.well-known/oauth-authorization-server";
+  for (const [what, odd] of Object.entries(ODDITIES)) {
+    const site = { [ROOT_FORM]: prm(issuer, "https://up.test"), [openid]: metadata(issuer) };
+    const net = serveOddly(site, odd, (url) => url === PATH_FORM || url === AS);
+    assert.equal((await discovery(net).get()).server.issuer, issuer, what);
+    assert.deepEqual(gets(net), [PATH_FORM, ROOT_FORM, AS, openid], what);
+    // An upstream of 2025-03-26 behind a page for every other address.
+    const former = serveOddly({ [own]: metadata("https://up.test") }, odd, (url) => url !== own);
+    assert.equal((await discovery(former).get()).server.issuer, "https://up.test", what);
+  }
+});
+
+Deno.test("where no place has a document, and one has a page or a redirect, the reason says so, and no default place is made up (UP-01, UP-03, UP-05)", async () => {
+  const issuer = "https://as.test";
+  const own = "https://up.test/.well-known/oauth-authorization-server";
+  const refused = (reason: string) => ({ name: "UpstreamError", kind: "refused", reason });
+  for (const [what, odd] of Object.entries(ODDITIES)) {
+    const everywhere = serveOddly({}, odd, () => true);
+    await assert.rejects(discovery(everywhere).get(), refused("resource_metadata_unusable"), what);
+    const named = serveOddly({}, odd, () => true, 'Bearer resource_metadata="https://up.test/odd"');
+    await assert.rejects(discovery(named).get(), refused("resource_metadata_unusable"), what);
+    assert.deepEqual(gets(named), ["https://up.test/odd"], what);
+    const server = serveOddly({ [PATH_FORM]: prm(issuer) }, odd, (url) => url === AS);
+    await assert.rejects(discovery(server).get(), refused("server_metadata_unusable"), what);
+    const ownServer = serveOddly({}, odd, (url) => url === own);
+    await assert.rejects(discovery(ownServer).get(), refused("server_metadata_unusable"), what);
+    // An outage at another place says more: there may be a document later.
+    const down = serveOddly({ [ROOT_FORM]: 502 }, odd, (url) => url === PATH_FORM);
+    await assert.rejects(discovery(down).get(), { kind: "unavailable", reason: "resource_metadata_status" });
   }
 });

@@ -2,7 +2,7 @@
 import { isLoopbackHost } from "../http/network_address.ts";
 import { parseHttpUri } from "../oauth/http_uri.ts";
 import type { Compilation } from "./compilation.ts";
-import { maskUrl } from "./config_error.ts";
+import { type ConfigPath, maskUrl } from "./config_error.ts";
 import { type CompileContext, Definition, type PolicyConnection } from "./definition.ts";
 import type { ConnectionOverrides } from "../upstream/connection_settings.ts";
 import type { Connection, Gateway, OAuthSettings, Route } from "./gateway.ts";
@@ -70,14 +70,14 @@ export interface ConnectionNeeds {
 
 /**
  * Gives routes with the same policy value the very same connection, and reports those that cannot share one: another
- * upstream behind the same value, or another value with the same id.
+ * upstream behind the same value, another way to reach it, or another value with the same id.
  */
 export function shareConnections(
   compiled: readonly CompiledRoute[],
   needs: ConnectionNeeds,
   compilation: Compilation,
 ): Route[] {
-  const byPolicy = new Map<unknown, { connection: Connection; index: number }>();
+  const byPolicy = new Map<unknown, { connection: Connection; index: number; route: Route }>();
   const byId = new Map<string, number>();
   const { fault, isPlaceholder } = compilation.contextAt(["routes"]);
   return compiled.map(({ route, index, policies }) => {
@@ -88,6 +88,12 @@ export function shareConnections(
     if (known !== undefined) {
       const [here, there] = [connection.upstream, known.connection.upstream];
       if (here === there) {
+        for (const { options, problem } of networkDifferences(route, known)) {
+          const unknown = [index, known.index].some((each) =>
+            options.some((option) => isPlaceholder([each, ...option]))
+          );
+          if (!unknown) fault([index, ...options[0]], problem, SAME_WAY);
+        }
         return { ...route, credential: { kind: "tokenExchange", connection: known.connection } };
       }
       if ([index, known.index].some((each) => isPlaceholder([each, "upstream"]))) return route;
@@ -97,7 +103,7 @@ export function shareConnections(
       fault([index, "upstream"], problem, "Give each upstream a tokenExchange with an id of its own");
       return route;
     }
-    byPolicy.set(policies[place], { connection, index });
+    byPolicy.set(policies[place], { connection, index, route });
     const at = [index, "policies", place];
     checkNeeds(connection, needs, (problem, mend) => fault([...at, "authMode"], problem, mend));
     if (isPlaceholder([...at, "id"])) return route;
@@ -116,6 +122,30 @@ export function shareConnections(
     }
     return route;
   });
+}
+
+const SAME_WAY = "Give both routes the same, or each a tokenExchange with an id of its own";
+
+/** What of a route decides how its connection's servers are asked: a connection is asked in one way only. */
+function networkDifferences(
+  route: Route,
+  known: { readonly connection: Connection; readonly index: number; readonly route: Route },
+): { readonly options: readonly [ConfigPath, ...ConfigPath[]]; readonly problem: string }[] {
+  const shares = `routes[${known.index}] shares the connection ${JSON.stringify(known.connection.id)}`;
+  const [here, there] = [route.clientCertificate, known.route.clientCertificate];
+  const same = here?.cert === there?.cert && here?.key.reveal() === there?.key.reveal();
+  const which = there === null ? "no" : here === null ? "a" : "another";
+  const network = known.route.allowPrivateNetwork;
+  return [
+    ...(route.allowPrivateNetwork === network ? [] : [{
+      options: [["allowPrivateNetwork"]] as const,
+      problem: `${shares}, and has allowPrivateNetwork: ${network}`,
+    }]),
+    ...(same ? [] : [{
+      options: [["clientCertificate"], ["clientCertificate", "cert"], ["clientCertificate", "key"]] as const,
+      problem: `${shares}, and has ${which} client certificate`,
+    }]),
+  ];
 }
 
 function isTokenExchange(value: unknown): boolean {

@@ -53,6 +53,37 @@ Deno.test("the same policy value serves one upstream only, and the fault names b
   ]);
 });
 
+Deno.test("routes that share a connection reach its servers in one way, and all faults are told at once", () => {
+  const certificate = (key: string) => ({
+    cert: "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+    key: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----`,
+  });
+  const shared = make();
+  const found = (first: Loose, second: Loose) =>
+    report(options({ routes: [on(shared, first), two(shared, second)] }));
+  const start = 'routes[0] shares the connection "a", and has';
+  const [own, other] = [{ clientCertificate: certificate("one") }, { clientCertificate: certificate("two") }];
+  const network = { allowPrivateNetwork: true };
+  assert.deepEqual(found({ ...network, ...own }, {}), [
+    `routes[1].allowPrivateNetwork: ${start} allowPrivateNetwork: true`,
+    `routes[1].clientCertificate: ${start} a client certificate`,
+  ]);
+  assert.deepEqual(found({}, { ...network, ...own }), [
+    `routes[1].allowPrivateNetwork: ${start} allowPrivateNetwork: false`,
+    `routes[1].clientCertificate: ${start} no client certificate`,
+  ]);
+  const keys = found(own, other);
+  assert.deepEqual(keys, [`routes[1].clientCertificate: ${start} another client certificate`]);
+  // Equal is enough: it need not be one value.
+  assert.deepEqual(found({ ...network, ...own }, { ...network, clientCertificate: certificate("one") }), []);
+  const apart = [on(shared, { ...network, ...own }), two(make({ id: "b" }))];
+  assert.deepEqual(report(options({ routes: apart })), []);
+  // Without the environment nobody knows whether two certificates are one.
+  const fromEnvironment = { clientCertificate: { cert: env("CERT"), key: env("KEY") } };
+  const routes = [on(shared, own), two(shared, fromEnvironment)];
+  assert.ok(compile(options({ routes }), { env: () => undefined, placeholders: true }));
+});
+
 Deno.test("two values never share an id, even with equal options, and even when the environment names it", () => {
   const problem = 'routes[1].policies[0].id: routes[0] has a tokenExchange with the id "a" already';
   assert.deepEqual(report(options({ routes: [on(make()), two(make())] })), [problem]);

@@ -10,6 +10,7 @@ import {
   currentSession,
   ensureBrowserCookie,
   refuseCrossSite,
+  seeOther,
   sessionCookie,
   sessionCsrfToken,
 } from "./browser.ts";
@@ -149,12 +150,4 @@ async function signInFirst(c: Context<Env>, deployment: Deployment): Promise<Res
   const returnTo = deployment.gateway.basePath + PATHS.account;
   const browser = ensureBrowserCookie(c, deployment);
   return await startLogin(c, deployment, { returnTo, loginHint: null, prompt: null, browser });
-}
-
-function seeOther(c: Context<Env>, location: string): Response {
-  return c.body(null, 303, {
-    Location: location,
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-  });
 }

@@ -12,7 +12,7 @@ import { saveAuthorization } from "../lib/authorization_server/waiting_authoriza
 import type { Route } from "../lib/gateway/gateway.ts";
 import { PageError } from "../lib/http/page_error.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
-import { currentSession, ensureBrowserCookie } from "./browser.ts";
+import { currentSession, ensureBrowserCookie, seeOther } from "./browser.ts";
 import type { Deployment, Env } from "./context.ts";
 import { startLogin } from "./login.ts";
 import { redirectUriPolicy, targetOf } from "./targets.ts";
@@ -65,7 +65,7 @@ export function authorize(
     const returnTo = `${gateway.basePath}${PATHS.setup}?transaction=${transactionId}`;
     const prompt = signInPrompt(request.prompt);
     if (session !== null && prompt === null) {
-      return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
+      return seeOther(c, returnTo);
     }
     return await startLogin(c, deployment, {
       returnTo,

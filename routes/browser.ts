@@ -1,4 +1,4 @@
-/** What browser endpoints share: our two cookies, the user who is signed in, and the refusal of cross-site posts. */
+/** What browser endpoints share: our two cookies, the user who is signed in, the way on, and the refusal of cross-site posts. */
 import { getCookie, setCookie } from "@hono/hono/cookie";
 import type { Context } from "@hono/hono";
 import { createSecretToken, equalSecrets, hashSecret } from "../lib/crypto/secret_token.ts";
@@ -13,6 +13,18 @@ const SESSION_CSRF = "session-csrf";
 const SESSION_COOKIE = "sallyport_session";
 /** The cookie that tells one browser from another before anybody signs in. */
 const BROWSER_COOKIE = "sallyport_browser";
+
+/**
+ * Sends the browser on with a GET. Neither the answer is kept, which may hold a code, nor does the next page hear from where it was reached
+ * (RFC 9700 §4.2.4, §4.12).
+ */
+export function seeOther(c: Context<Env>, location: string): Response {
+  return c.body(null, 303, {
+    Location: location,
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+  });
+}
 
 /** Value of the session cookie. */
 export function sessionCookie(c: Context<Env>): string | undefined {

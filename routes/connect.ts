@@ -18,6 +18,7 @@ import {
   currentSession,
   ensureBrowserCookie,
   refuseCrossSite,
+  seeOther,
   sessionCsrfToken,
 } from "./browser.ts";
 import type { Deployment, Env } from "./context.ts";
@@ -91,7 +92,7 @@ export async function startConnect(
   const { services, gateway } = deployment;
   const { upstream, session, pending, returnTo } = request;
   requireMayConnect(deployment, upstream, session);
-  if (upstream.idJag !== null) return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
+  if (upstream.idJag !== null) return seeOther(c, returnTo);
   const { former, added } = await neededScope(upstream, session, pending);
   try {
     const location = await beginConnect(services, upstream, {
@@ -109,11 +110,7 @@ export async function startConnect(
       upstreamServerId: upstream.settings.id,
       subjectId: session.userId,
     });
-    return c.body(null, 303, {
-      Location: location,
-      "Cache-Control": "no-store",
-      "Referrer-Policy": "no-referrer",
-    });
+    return seeOther(c, location);
   } catch (error) {
     upstream.discovery.forget();
     throw explainUpstream(error, upstream, returnTo);
@@ -260,10 +257,7 @@ async function signInAgain(
   const { services } = deployment;
   const fresh = services.clock.now() - request.session.signedInAt < FRESH_LOGIN_MS;
   if (!fresh) return await signInFirst(c, deployment, request, "login");
-  return c.body(null, 303, {
-    Location: accountAfter(deployment, request.upstream),
-    "Cache-Control": "no-store",
-  });
+  return seeOther(c, accountAfter(deployment, request.upstream));
 }
 
 /** The account page for somebody who came by an app's link and is done: it says so, and sends them back to the app. */

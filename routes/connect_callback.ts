@@ -2,7 +2,7 @@
 import type { Context } from "@hono/hono";
 import { PageError } from "../lib/http/page_error.ts";
 import { findConnect, redeemConnect } from "../lib/upstream/connect.ts";
-import { browserCookie, currentSession } from "./browser.ts";
+import { browserCookie, currentSession, seeOther } from "./browser.ts";
 import { closePendingConnect } from "../lib/upstream/pending_connect.ts";
 import { accountAfter, explainUpstream, requireMayConnect, requireUpstream } from "./connect.ts";
 import type { Deployment, Env } from "./context.ts";
@@ -48,11 +48,7 @@ export function connectCallback(deployment: Deployment): (c: Context<Env>) => Pr
     const { pendingId, returnTo } = entry.value;
     if (pendingId !== null) await closePendingConnect(services, pendingId);
     services.events.emit("info", "mcp_auth_upstream_connection_established", about);
-    return c.body(null, 303, {
-      Location: pendingId === null ? returnTo : accountAfter(deployment, upstream),
-      "Cache-Control": "no-store",
-      "Referrer-Policy": "no-referrer",
-    });
+    return seeOther(c, pendingId === null ? returnTo : accountAfter(deployment, upstream));
   };
 }
 

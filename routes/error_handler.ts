@@ -7,6 +7,7 @@ import { errorBody, JSON_RPC_CODES, JsonRpcError } from "../lib/mcp/json_rpc.ts"
 import type { EventFields, EventName } from "../lib/observability/events.ts";
 import { OAuthError } from "../lib/oauth/errors.ts";
 import { RecordTooLargeError } from "../lib/store/store.ts";
+import { seeOther } from "./browser.ts";
 import type { Deployment, Env, RequestContext } from "./context.ts";
 import { errorPage } from "./views/error.ts";
 import { pageHeaders } from "./views/page_headers.ts";
@@ -110,12 +111,7 @@ function mcpBodyError(error: unknown): JsonRpcError | null {
 
 function redirectError(c: Context<Env>, deployment: Deployment, error: AuthorizationError): Response {
   record(c, deployment, "mcp_auth_downstream_authorization_refused", error.reason, 303);
-  const location = error.redirect.to({ error: error.code, error_description: error.message });
-  return c.body(null, 303, {
-    Location: location,
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-  });
+  return seeOther(c, error.redirect.to({ error: error.code, error_description: error.message }));
 }
 
 async function answerPage(

@@ -5,7 +5,7 @@ import { beginLogin, type LoginStart } from "../lib/login/login.ts";
 import { closeSession, openSession } from "../lib/login/session.ts";
 import { type LoginOutcome, rememberUser } from "../lib/login/user.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
-import { sessionCookie, setSessionCookie } from "./browser.ts";
+import { seeOther, sessionCookie, setSessionCookie } from "./browser.ts";
 import type { Deployment, Env } from "./context.ts";
 import { spendOnPage } from "./quota.ts";
 
@@ -39,7 +39,7 @@ export async function startLogin(
       redirectUri: callbackUri(c.env.origin, deployment),
       prompt,
     });
-  return redirect(c, location);
+  return seeOther(c, location);
 }
 
 /** Keeps what the login learned, ends the browser's old session, opens a new one, and goes on to where the login was for. */
@@ -60,18 +60,10 @@ export async function completeLogin(
     subjectId: userIdOf(identity),
     ...(fits ? {} : { reasonCode: "claims_too_large_to_keep" }),
   });
-  return redirect(c, login.returnTo);
+  return seeOther(c, login.returnTo);
 }
 
 /** The redirect URI that is registered at the provider. */
 export function callbackUri(origin: string, { gateway }: Pick<Deployment, "gateway">): string {
   return origin + gateway.basePath + PATHS.callback;
-}
-
-function redirect(c: Context<Env>, location: string): Response {
-  return c.body(null, 303, {
-    Location: location,
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-  });
 }

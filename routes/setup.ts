@@ -22,6 +22,7 @@ import {
   clearSessionCookie,
   currentSession,
   refuseCrossSite,
+  seeOther,
   sessionCookie,
 } from "./browser.ts";
 import { startConnect } from "./connect.ts";
@@ -99,7 +100,7 @@ async function decideConnect(
   const route = gateway.routes.find((each) => each.operationId === entry.value.operationId);
   const own = await connectionFor(deployment, route, session);
   const returnTo = `${gateway.basePath}${PATHS.setup}?transaction=${entry.value.transactionId}`;
-  if (own === null) return c.body(null, 303, { Location: returnTo, "Cache-Control": "no-store" });
+  if (own === null) return seeOther(c, returnTo);
   return await startConnect(c, deployment, { upstream: own.upstream, session, pending: null, returnTo });
 }
 
@@ -135,12 +136,7 @@ async function decideApprove(
     operationId: route.operationId,
     grantId: approved.grant.grantId,
   });
-  const location = ValidatedRedirect.restore(entry.value).to({ code: approved.code });
-  return c.body(null, 303, {
-    Location: location,
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-  });
+  return seeOther(c, ValidatedRedirect.restore(entry.value).to({ code: approved.code }));
 }
 
 async function decideCancel(deployment: Deployment, { entry, session, client }: Waiting): Promise<Response> {

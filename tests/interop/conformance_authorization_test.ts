@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { HeadlessBrowser } from "../support/browser.ts";
 import { freePort, TestChild } from "../support/child_process.ts";
 import { type GatewayProcess, startGateway } from "../support/gateway_process.ts";
+import { until } from "../support/until.ts";
 
 const SUITE = "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12";
 
@@ -78,8 +79,11 @@ Deno.test("the conformance suite's authorization scenarios pass, for the origin'
       const [, passed, failed] = /(\d+) passed[,\s]+(\d+) failed/i.exec(output) ?? [];
       assert.ok(Number(passed) >= 2 && failed === "0", output);
     }
-    const issued = gateway.events.filter(({ event }) => event === "mcp_auth_downstream_token_issued");
-    assert.equal(issued.length, 2);
+    const issued = () =>
+      gateway.events.filter(({ event }) => event === "mcp_auth_downstream_token_issued").length;
+    // The log comes in batches.
+    await until("two tokens in the log", () => issued() >= 2);
+    assert.equal(issued(), 2);
   } finally {
     await gateway.stop();
   }

@@ -3,12 +3,11 @@ import assert from "node:assert/strict";
 import { mcpProxy } from "../../mod.ts";
 import { freePort } from "../support/child_process.ts";
 import { rawHost, writeAll } from "../support/document_host.ts";
+import { growsLess, MIB } from "../support/memory.ts";
 import { obtainTokens, registerClient } from "../support/oauth_flow.ts";
 import { serveHarness } from "../support/raw_http.ts";
 import { type WatchedGateway, watchedGateway, type WatchedOptions } from "./watched_gateway.ts";
 
-/** A mebibyte. */
-export const MIB = 1_048_576;
 /** The head of a stream, but for its end. */
 export const STREAM = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
 /** The whole head of a stream in chunks. */
@@ -81,9 +80,6 @@ async function countEvents(response: Response): Promise<number> {
   return events;
 }
 
-/** Memory in use, in bytes. */
-export const memory = () => Deno.memoryUsage().rss;
-
 /** An upstream that writes the head and then one part over and over, and counts what was taken from it. */
 export function pouring(head: string, part: Uint8Array, times = Infinity) {
   const sent = { bytes: 0, left: 0 };
@@ -112,9 +108,8 @@ export function chunks(text: string, times: number): Uint8Array {
 export async function tinyEvents(count: number): Promise<void> {
   const { host } = pouring(CHUNKED, chunks("data: x\n\n", 1000), count / 1000);
   await using _host = host;
-  await streamScene({ port: host.port }, async ({ open }) => {
-    const before = memory();
-    assert.equal(await countEvents(await open()), count);
-    assert.ok(memory() - before < 128 * MIB, `${Math.round((memory() - before) / MIB)} MiB`);
-  });
+  await streamScene(
+    { port: host.port },
+    ({ open }) => growsLess(128 * MIB, async () => assert.equal(await countEvents(await open()), count)),
+  );
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { rawHost, writeAll } from "../support/document_host.ts";
 import { growsLess, MIB } from "../support/memory.ts";
+import { until } from "../support/until.ts";
 import { within } from "../support/written_stream.ts";
 import { CHUNKED, chunks, pouring, STREAM, streamScene, tinyEvents } from "./stream_scene.ts";
 
@@ -181,9 +182,5 @@ Deno.test("one user's streams are bounded, all users' together too, and others a
 });
 
 async function untilTrue(condition: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
-    if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  assert.fail(what);
+  await until(what, condition, { seconds: 20 });
 }

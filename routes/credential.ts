@@ -21,15 +21,36 @@ import type { UpstreamConnection } from "./upstream_connections.ts";
 /** A link is handed out again to the same user for this long, so that a client that keeps trying does not pile them up. */
 const PENDING_REUSE_MS = 5 * 60_000;
 const MAX_REMEMBERED_LINKS = 10_000;
+/** A call is sent with what is known, with what others have put in its place meanwhile, and with what it has refreshed itself; never more often. */
+const MAX_SENDS = 3;
+
+/** What a call is made with. */
+export interface OwnHeaders {
+  readonly kind: "headers";
+  readonly headers: Readonly<HeaderRecord>;
+  readonly token: string | null;
+}
+
+/** What has to happen first. */
+export interface Act {
+  readonly kind: "act";
+  readonly required: ConnectRequired;
+}
 
 /** What a call is made with, or what has to happen first. */
-export type CredentialOutcome =
-  | {
-    readonly kind: "headers";
-    readonly headers: Readonly<HeaderRecord>;
-    readonly token: string | null;
-  }
-  | { readonly kind: "act"; readonly required: ConnectRequired };
+export type CredentialOutcome = OwnHeaders | Act;
+
+/** What takes the place of a refused credential. */
+export interface RenewedHeaders extends OwnHeaders {
+  /** Whether it was refreshed for this call; otherwise somebody else had put it there, and it may be refused as the former one was. */
+  readonly refreshed: boolean;
+}
+
+/** What a call was sent with when the upstream refused it. */
+export interface Refused extends Pick<RenewedHeaders, "token" | "refreshed"> {
+  /** How often the call has been sent by now. */
+  readonly sends: number;
+}
 
 /** Whose call it is. */
 export interface Caller {
@@ -45,7 +66,7 @@ export class RouteCredential {
   readonly #route: Route;
   readonly #upstream: UpstreamConnection | null;
   /** For a route whose credential is the same for everybody. */
-  readonly #fixed: Extract<CredentialOutcome, { kind: "headers" }>;
+  readonly #fixed: OwnHeaders;
   readonly #links = new Map<string, { readonly id: string; readonly madeAt: number }>();
 
   constructor(deployment: Deployment, route: Route) {
@@ -69,7 +90,7 @@ export class RouteCredential {
     return token === null ? null : this.#withToken(token);
   }
 
-  #withToken(token: string): CredentialOutcome {
+  #withToken(token: string): OwnHeaders {
     const headers = { ...this.#fixed.headers, authorization: `Bearer ${token}` };
     return { kind: "headers", headers, token };
   }
@@ -81,39 +102,51 @@ export class RouteCredential {
     return await this.#outcome(upstream, caller, (owner) => this.#credentialOf(upstream, owner));
   }
 
-  /** What to do after the upstream refused `token`; `null`: its refusal is none that a credential could mend. */
+  /**
+   * What to do after the upstream refused a call with 401 or 403; `null`: its refusal is none that a credential could mend. What others have
+   * put in the refused token's place is tried first, and is no refresh of this call's: that may follow, once. Only when what it brought is
+   * refused, too, the user is asked (contract section 6).
+   * @throws {JsonRpcError} 502 if the credential cannot be renewed just now
+   */
   async afterRefusal(
     caller: Caller,
-    token: string | null,
+    { token, refreshed, sends }: Refused,
     answer: Response,
-  ): Promise<CredentialOutcome | null> {
+  ): Promise<RenewedHeaders | Act | null> {
     const upstream = this.#upstream;
     if (upstream === null || token === null) return null;
-    const challenge = readChallenge(answer.headers);
-    if (answer.status === 401) {
-      // Its metadata may have changed, too: the next connect looks again.
-      upstream.discovery.forget();
-      return await this.#outcome(
-        upstream,
-        caller,
-        (owner) => this.#renewedCredentialOf(upstream, owner, token),
-      );
-    }
-    // No consent of a user adds to what an identity assertion is worth.
-    if (upstream.idJag !== null) return null;
-    if (challenge.error !== "insufficient_scope" || challenge.scope === null) return null;
-    const { scope } = challenge;
-    const owner = ownerOf(upstream.settings, caller.verdict.userId);
-    const credential = await upstream.connections.needScope(owner, token, scope);
-    return credential === null
-      ? null
-      : await this.#outcome(upstream, caller, () => Promise.resolve(credential));
+    if (answer.status === 403) return await this.#afterForbidden(upstream, caller, { token, sends, answer });
+    if (refreshed) return await this.#afterSecondRefusal(upstream, caller);
+    // Each time somebody else was quicker: what was refused is not the last word, and nothing that the user could mend.
+    if (sends >= MAX_SENDS) return null;
+    // Its metadata may have changed, too: the next connect looks again.
+    upstream.discovery.forget();
+    return await this.#outcome(
+      upstream,
+      caller,
+      (owner) => this.#renewedCredentialOf(upstream, owner, token),
+    );
   }
 
-  /** What to do after the upstream refused the renewed credential, too (contract section 6); `null`: nothing that its user could do. */
-  async afterSecondRefusal(caller: Caller): Promise<Extract<CredentialOutcome, { kind: "act" }> | null> {
-    const upstream = this.#upstream;
-    if (upstream === null || upstream.idJag !== null) return null;
+  async #afterForbidden(
+    upstream: UpstreamConnection,
+    caller: Caller,
+    { token, sends, answer }: { readonly token: string; readonly sends: number; readonly answer: Response },
+  ): Promise<RenewedHeaders | Act | null> {
+    // No consent of a user adds to what an identity assertion is worth.
+    if (upstream.idJag !== null) return null;
+    const { error, scope } = readChallenge(answer.headers);
+    if (error !== "insufficient_scope" || scope === null) return null;
+    const owner = ownerOf(upstream.settings, caller.verdict.userId);
+    const credential = await upstream.connections.needScope(owner, token, scope);
+    // Another token is tried once.
+    if (credential === null || (credential.kind === "ready" && sends > 1)) return null;
+    return await this.#outcome(upstream, caller, () => Promise.resolve(credential));
+  }
+
+  /** After the upstream refused the refreshed credential, too (contract section 6). */
+  async #afterSecondRefusal(upstream: UpstreamConnection, caller: Caller): Promise<Act | null> {
+    if (upstream.idJag !== null) return null;
     const owner = ownerOf(upstream.settings, caller.verdict.userId);
     const credential = await upstream.connections.refusedAgain(owner);
     if (credential === null) return null;
@@ -139,7 +172,7 @@ export class RouteCredential {
     upstream: UpstreamConnection,
     caller: Caller,
     ask: (owner: string) => Promise<Credential>,
-  ): Promise<CredentialOutcome> {
+  ): Promise<RenewedHeaders | Act> {
     let credential: Credential;
     try {
       credential = await ask(ownerOf(upstream.settings, caller.verdict.userId));
@@ -157,7 +190,10 @@ export class RouteCredential {
         cause: error,
       });
     }
-    if (credential.kind === "ready") return this.#withToken(credential.accessToken);
+    if (credential.kind === "ready") {
+      const { accessToken, refreshed } = credential;
+      return { ...this.#withToken(accessToken), refreshed };
+    }
     const scope = credential.kind === "stale" ? credential.missingScope : null;
     const state: ConnectState = upstream.settings.authMode === "shared-oauth"
       ? "admin_connect_required"

@@ -6,24 +6,32 @@ import type { IdJagTokens } from "../lib/upstream/id_jag.ts";
 import { UpstreamError } from "../lib/upstream/upstream_error.ts";
 import type { Deployment } from "./context.ts";
 
-/** The user's access token, other than the `rejected` one; `absent`: the user has to sign in again. @throws {UpstreamError} */
+/** The user's access token, other than the `rejected` one: one that is known, else a new one; `absent`: the user has to sign in again. @throws {UpstreamError} */
 export async function idJagCredential(
   deployment: Deployment,
   tokens: IdJagTokens,
   who: { readonly userId: string; readonly rejected: string | null },
 ): Promise<Credential> {
-  const known = tokens.known(who.userId, who.rejected);
-  if (known !== null) return { kind: "ready", accessToken: known };
+  const known = knownCredential(tokens, who);
+  if (known !== null) return known;
   const assertion = await assertionOf(deployment, who.userId);
   if (assertion === null) return { kind: "absent" };
   try {
     // Somebody else may have obtained one while the assertion was renewed.
-    const accessToken = tokens.known(who.userId, who.rejected) ?? await tokens.obtain(who.userId, assertion);
-    return { kind: "ready", accessToken };
+    return knownCredential(tokens, who) ??
+      { kind: "ready", accessToken: await tokens.obtain(who.userId, assertion), refreshed: true };
   } catch (error) {
     if (error instanceof UpstreamError && error.kind === "denied") return { kind: "absent" };
     throw error;
   }
+}
+
+function knownCredential(
+  tokens: IdJagTokens,
+  { userId, rejected }: { readonly userId: string; readonly rejected: string | null },
+): Credential | null {
+  const accessToken = tokens.known(userId, rejected);
+  return accessToken === null ? null : { kind: "ready", accessToken, refreshed: false };
 }
 
 async function assertionOf(

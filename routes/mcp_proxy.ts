@@ -17,7 +17,7 @@ import { openSessionId } from "../lib/mcp/session_id.ts";
 import type { EventFields } from "../lib/observability/events.ts";
 import { UpstreamEra } from "../lib/mcp/upstream_era.ts";
 import { routeCapabilities } from "./capability_filter.ts";
-import { type Caller, type CredentialOutcome, RouteCredential } from "./credential.ts";
+import { type Act, type Caller, type OwnHeaders, type Refused, RouteCredential } from "./credential.ts";
 import type { Deployment, RequestContext } from "./context.ts";
 import { isAllowedOrigin, makeReadable, mcpPreflight } from "./cors.ts";
 import { answerMcpError } from "./error_handler.ts";
@@ -194,34 +194,31 @@ async function relay(
   }
 }
 
-/** The upstream's answer; where it refuses the credential, its answer to a renewed one, or what the user has to do. */
+/** The upstream's answer; where it refuses the credential, its answer to another one, or what the user has to do. */
 async function ask(
   endpoint: Endpoint,
   admitted: Admitted,
   sending: Sending,
-  about: {
-    readonly credential: Extract<CredentialOutcome, { kind: "headers" }>;
-    readonly message: McpMessage | null;
-  },
-): Promise<Response | Extract<CredentialOutcome, { kind: "act" }>> {
+  about: { readonly credential: OwnHeaders; readonly message: McpMessage | null },
+): Promise<Response | Act> {
+  let answer = await send(endpoint, admitted, sending, about);
+  if (answer.status !== 401 && answer.status !== 403) return answer;
   const { credential, message } = about;
   const { verdict, context } = admitted;
   const caller: Caller = { verdict, context, id: message?.id ?? null };
-  const answer = await send(endpoint, admitted, sending, about);
-  if (answer.status !== 401 && answer.status !== 403) return answer;
-  // Nobody reads it, whatever comes next.
-  await answer.body?.cancel();
-  const next = await endpoint.credential.afterRefusal(caller, credential.token, answer);
-  if (next === null) return answer;
-  if (next.kind === "act") return next;
-  // Once, and no more: the body is a text that can be sent again.
-  const second = await send(endpoint, admitted, sending, { credential: next, message });
-  if (second.status !== 401 && second.status !== 403) return second;
-  await second.body?.cancel();
-  const last = second.status === 401
-    ? await endpoint.credential.afterSecondRefusal(caller)
-    : await endpoint.credential.afterRefusal(caller, next.token, second);
-  return last?.kind === "act" ? last : second;
+  // What was refreshed ahead of the call has not been refreshed for a refusal of it.
+  let refused: Refused = { token: credential.token, refreshed: false, sends: 1 };
+  for (;;) {
+    // Nobody reads it, whatever comes next.
+    await answer.body?.cancel();
+    // Which says, too, when there have been enough: the body is a text that can be sent again.
+    const next = await endpoint.credential.afterRefusal(caller, refused, answer);
+    if (next === null) return answer;
+    if (next.kind === "act") return next;
+    answer = await send(endpoint, admitted, sending, { credential: next, message });
+    if (answer.status !== 401 && answer.status !== 403) return answer;
+    refused = { token: next.token, refreshed: next.refreshed, sends: refused.sends + 1 };
+  }
 }
 
 /** What is sent upstream, whatever the credential. */
@@ -235,10 +232,7 @@ function send(
   endpoint: Endpoint,
   { request, context }: Admitted,
   { headers, body, controller }: Sending,
-  about: {
-    readonly credential: Extract<CredentialOutcome, { kind: "headers" }>;
-    readonly message: McpMessage | null;
-  },
+  about: { readonly credential: OwnHeaders; readonly message: McpMessage | null },
 ): Promise<Response> {
   return forward(endpoint.upstream, {
     method: request.method,

@@ -80,7 +80,10 @@ export class Connections {
     return now < expiresAt ? await this.#meanwhile(refreshing, value) : await refreshing;
   }
 
-  /** The credential after the upstream refused `rejected` with 401, whatever the clock says. @throws {UpstreamError} */
+  /**
+   * The credential after the upstream refused `rejected` with 401, whatever the clock says: what somebody else has put in its place, else a
+   * refreshed one. @throws {UpstreamError}
+   */
   async renew(owner: string, rejected: string): Promise<Credential> {
     this.#records.forget(owner);
     const entry = await this.#records.cached(owner);
@@ -101,7 +104,7 @@ export class Connections {
   }
 
   /**
-   * The upstream refused also the token that was obtained after a first refusal, so that only the user can mend it. Nothing is forgotten: it may
+   * The upstream refused also the token that was refreshed after a first refusal, so that only the user can mend it. Nothing is forgotten: it may
    * be the upstream's own fault. `null`: the user has connected a moment ago, so asking once more would be a loop.
    */
   async refusedAgain(owner: string): Promise<Credential | null> {

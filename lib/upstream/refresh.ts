@@ -48,16 +48,18 @@ export class Refreshes {
   }
 
   /**
-   * The owner's credential in place of `stale`; callers at the same time share one refresh and its outcome.
+   * The owner's credential in place of `stale`; callers at the same time share one refresh of it and its outcome.
    * @throws {UpstreamError} `unavailable`: not now, but the credential is kept
    */
   once(owner: string, stale: ConnectionRecord): Promise<Credential> {
-    const running = this.#running.get(owner);
+    // One that is about to end may have brought the very token that its caller now finds refused: that is another refresh.
+    const key = JSON.stringify([owner, stale.accessToken, stale.refreshToken, stale.obtainedAt]);
+    const running = this.#running.get(key);
     if (running !== undefined) return running;
     const paused = this.#pauses.known(owner, stale);
     if (paused !== null) return Promise.reject(paused);
-    const refreshing = this.#refresh(owner, stale).finally(() => this.#running.delete(owner));
-    this.#running.set(owner, refreshing);
+    const refreshing = this.#refresh(owner, stale).finally(() => this.#running.delete(key));
+    this.#running.set(key, refreshing);
     return refreshing;
   }
 
@@ -174,13 +176,14 @@ export class Refreshes {
       await revokeToken(tokenEndpoint, { server, client }, fresh.refreshToken);
       return { kind: "absent" };
     }
-    if (isSame(stored.value, { ...value, ...fresh })) {
+    const refreshed = isSame(stored.value, { ...value, ...fresh });
+    if (refreshed) {
       services.events.emit("info", "mcp_auth_upstream_token_refreshed", {
         upstreamServerId: settings.id,
         subjectId: entry.id[0],
       });
     }
-    return this.#adopt(stored);
+    return this.#adopt(stored, { refreshed });
   }
 
   /**
@@ -233,9 +236,12 @@ export class Refreshes {
     return STALE;
   }
 
-  #adopt({ id, value }: Entry<ConnectionRecord>): Credential {
+  #adopt(
+    { id, value }: Entry<ConnectionRecord>,
+    how: { readonly refreshed: boolean } = { refreshed: false },
+  ): Credential {
     this.#parts.records.forget(id[0]);
-    return credentialOf(value);
+    return credentialOf(value, how);
   }
 }
 

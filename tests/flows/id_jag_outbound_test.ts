@@ -49,13 +49,17 @@ async function scene(script: ProviderScript = {}) {
   const provider = startScriptedProvider({ clock, script });
   const exchanges = serveExchanges();
   const bearers: (string | null)[] = [];
-  const upstream = { refuses: false };
+  const upstream = {
+    refuses: false,
+    refusesThis: null as ((bearer: string | null) => Promise<boolean>) | null,
+  };
   const harness: HarnessOptions = {
     clock,
     upstream: async (request) => {
-      bearers.push(request.headers.get("authorization"));
+      const bearer = request.headers.get("authorization");
+      bearers.push(bearer);
       const { id } = await request.json();
-      if (upstream.refuses) {
+      if (upstream.refuses || await upstream.refusesThis?.(bearer)) {
         upstream.refuses = false;
         return new Response(null, { status: 401, headers: { "www-authenticate": "Bearer" } });
       }
@@ -145,6 +149,38 @@ Deno.test("a call carries the token that the user's identity assertion was excha
   assert.equal(error.data.state, "authenticating");
   assert.equal(error.data.authProfileId, "crm:id-jag");
   assert.ok(!JSON.stringify(s.gateway.events).includes("id-jag-1"));
+});
+
+Deno.test("a token that another call has obtained, and that is refused as well, is obtained anew once, and the call succeeds (EM-10, UP-19)", async () => {
+  await using s = await scene();
+  assert.equal((await s.call()).status, 200);
+  const exchanged = () => s.exchanges.seen.filter(({ path }) => path === "/as").length;
+  const [waits, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let calls = 0;
+  // The first call's refusal comes when another call has met one, too, and gone on.
+  s.upstream.refusesThis = async (bearer) => {
+    if (bearer !== "Bearer upstream-1") return false;
+    if (++calls === 1) {
+      waits.resolve();
+      await go.promise;
+    }
+    return true;
+  };
+  const waiting = s.call();
+  await waits.promise;
+  assert.equal((await s.call()).status, 200);
+  assert.equal(exchanged(), 2);
+  s.upstream.refusesThis = (bearer) => Promise.resolve(bearer === "Bearer upstream-2");
+  go.resolve();
+  assert.equal((await waiting).status, 200);
+  assert.deepEqual(s.bearers.slice(-2), ["Bearer upstream-2", "Bearer upstream-3"]);
+  assert.equal(exchanged(), 3);
+
+  // Whatever is refused: one exchange for each call, and no more.
+  s.upstream.refusesThis = () => Promise.resolve(true);
+  const before = s.bearers.length;
+  assert.equal((await s.call()).status, 502);
+  assert.deepEqual([s.bearers.length - before, exchanged()], [2, 4]);
 });
 
 Deno.test("an expired assertion is renewed once for twenty calls of two processes, and each refresh token of the provider is used once (EM-10)", async () => {

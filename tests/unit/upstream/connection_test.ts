@@ -77,7 +77,7 @@ function connectionsOn(services: TestServices): Connections {
 Deno.test("`peek()` knows what was just read, and reads nothing itself (B14 240)", async () => {
   using on = await stage();
   assert.equal(on.connections.peek("alice"), null, "nobody has asked yet");
-  assert.deepEqual(await on.connections.get("alice"), { kind: "ready", accessToken: "t1" });
+  assert.deepEqual(await on.connections.get("alice"), { kind: "ready", accessToken: "t1", refreshed: false });
   const before = on.reads.length;
   assert.equal(on.connections.peek("alice"), "t1");
   assert.equal(on.connections.peek("bob"), null);

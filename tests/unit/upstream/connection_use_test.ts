@@ -36,11 +36,16 @@ async function stage() {
   return { services, net, connections, connect, [Symbol.dispose]: () => services[Symbol.dispose]() };
 }
 
+/** A credential that was there already. */
+function known(accessToken: string) {
+  return { kind: "ready", accessToken, refreshed: false };
+}
+
 Deno.test("`get()`: absent, ready, and stale when a token without a refresh token has run out", async () => {
   using s = await stage();
   assert.deepEqual(await s.connections.get("alice"), { kind: "absent" });
   await s.connect({ refreshToken: null, expiresIn: 60 });
-  assert.deepEqual(await s.connections.get("alice"), { kind: "ready", accessToken: "first" });
+  assert.deepEqual(await s.connections.get("alice"), known("first"));
   assert.deepEqual(await s.connections.get("bob"), { kind: "absent" });
   s.services.clock.advance({ seconds: 60 });
   assert.deepEqual(await s.connections.get("alice"), { kind: "stale", missingScope: null });
@@ -56,7 +61,7 @@ Deno.test("`get()` renews what has run out, once for all who ask, and never what
   assert.equal(s.net.sent.length, 1);
   await s.connect({ expiresIn: null });
   s.services.clock.advance({ days: 300 });
-  assert.deepEqual(await s.connections.get("alice"), { kind: "ready", accessToken: "first" });
+  assert.deepEqual(await s.connections.get("alice"), known("first"));
   assert.equal(s.net.sent.length, 1);
 });
 
@@ -64,8 +69,8 @@ Deno.test("`renew()` after a refusal: what is newer already is used, what cannot
   using s = await stage();
   assert.deepEqual(await s.connections.renew("alice", "first"), { kind: "absent" });
   await s.connect();
-  assert.deepEqual(await s.connections.renew("alice", "older"), { kind: "ready", accessToken: "first" });
-  assert.deepEqual(await s.connections.renew("alice", "first"), { kind: "ready", accessToken: "fresh-1" });
+  assert.deepEqual(await s.connections.renew("alice", "older"), known("first"));
+  assert.deepEqual(await s.connections.renew("alice", "first"), { ...known("fresh-1"), refreshed: true });
   await s.connect({ refreshToken: null });
   assert.deepEqual(await s.connections.renew("alice", "first"), { kind: "stale", missingScope: null });
   const lost = s.services.emitted.filter(({ event }) => event === "mcp_auth_upstream_connection_lost");
@@ -82,10 +87,7 @@ Deno.test("`needScope()` asks for what is new, gathers it up to a length that is
   assert.deepEqual(await s.connections.needScope("alice", "first", ["x"]), { kind: "absent" });
   await s.connect({}, { scope: ["read"] });
   assert.equal(await s.connections.needScope("alice", "first", ["read"]), null);
-  assert.deepEqual(await s.connections.needScope("alice", "older", ["x"]), {
-    kind: "ready",
-    accessToken: "first",
-  });
+  assert.deepEqual(await s.connections.needScope("alice", "older", ["x"]), known("first"));
   assert.deepEqual(await s.connections.needScope("alice", "first", ["x"]), {
     kind: "stale",
     missingScope: ["x"],

@@ -67,7 +67,11 @@ Deno.test("two processes and twenty callers each make one refresh, and all get i
 Deno.test("tokens are stored before anybody uses them: who gets one finds it in the store (UP-18)", async () => {
   using s = await stage(fresh);
   const credential = await s.process().once("alice", s.record);
-  assert.deepEqual(credential, { kind: "ready", accessToken: (await s.stored())?.accessToken });
+  assert.deepEqual(credential, {
+    kind: "ready",
+    accessToken: (await s.stored())?.accessToken,
+    refreshed: true,
+  });
 });
 
 Deno.test("a lease that a dead process left holds up for its time and no longer (UP-18)", async () => {
@@ -102,10 +106,36 @@ Deno.test("a refresh for a connection that was ended, or renewed by somebody els
   using s = await stage(fresh);
   await s.services.store.write().set(connections, ["alice", "acme"], { ...s.record, accessToken: "other" })
     .commit();
-  assert.deepEqual(await s.process().once("alice", s.record), { kind: "ready", accessToken: "other" });
+  assert.deepEqual(await s.process().once("alice", s.record), {
+    kind: "ready",
+    accessToken: "other",
+    refreshed: false,
+  });
   await s.services.store.write().delete(connections, "alice", "acme").commit();
   assert.deepEqual(await s.process().once("alice", s.record), { kind: "absent" });
   assert.equal(s.asked(), 0);
+});
+
+Deno.test("who wants another credential refreshed than the one that is being refreshed gets no outcome of that one (UP-18, UP-19)", async () => {
+  const [asked, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let serial = 0;
+  using s = await stage(async () => {
+    if (++serial > 1) return fresh();
+    asked.resolve();
+    await go.promise;
+    return Response.json({ access_token: "late", token_type: "Bearer", expires_in: 300 });
+  });
+  const process = s.process();
+  const first = process.once("alice", s.record);
+  await asked.promise;
+  // The user connects anew, and the upstream refuses what that brought.
+  const anew = { ...s.record, accessToken: "anew", refreshToken: "anew-refresh" };
+  await s.services.store.write().set(connections, ["alice", "acme"], anew).commit();
+  const second = process.once("alice", anew);
+  go.resolve();
+  assert.deepEqual(await first, { kind: "ready", accessToken: "anew", refreshed: false });
+  assert.deepEqual(await second, { kind: "ready", accessToken: "new", refreshed: true });
+  await process.settled();
 });
 
 Deno.test("tokens that no row can hold fail at once, with a reason, and the server is left alone for a while (UP-18)", async () => {

@@ -23,7 +23,7 @@ import { callback } from "./callback.ts";
 import type { Delivery, Deployment, Env } from "./context.ts";
 import { openToEveryOrigin } from "./cors.ts";
 import { devLogin, devLoginDecision } from "./dev_login.ts";
-import { enter, requestTarget } from "./edge.ts";
+import { Edge, requestTarget } from "./edge.ts";
 import { answerError, type Surface } from "./error_handler.ts";
 import { healthz, readyz } from "./health.ts";
 import { landing } from "./landing.ts";
@@ -85,6 +85,7 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   const streams = new StreamRegistry({ clock, revocations, limits: gateway.limits });
   const elicitations = new ElicitationCompletions({ clock, revocations });
   const parts = { streams, elicitations };
+  const edge = new Edge(deployment);
   const mcpEndpoints = new Map(
     Array.from(
       upstreams,
@@ -112,7 +113,7 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
 
   return {
     handle(request, connection) {
-      const entered = enter(deployment, request, connection);
+      const entered = edge.enter(request, connection);
       if (entered instanceof Response) return entered;
       // MCP routes are literal paths and the calls that users wait for: no router, no middleware.
       const mcp = mcpEndpoints.get(entered.target.path);

@@ -2,7 +2,7 @@
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { protectedResourceMetadataUrl } from "../lib/oauth/protected_resource_metadata.ts";
-import { resourceOf } from "../lib/oauth/resource_indicator.ts";
+import { isResourceOf } from "../lib/oauth/resource_indicator.ts";
 import { SCOPE } from "../lib/oauth/scope.ts";
 import { bearerChallenge } from "../lib/oauth/www_authenticate.ts";
 import type { Deployment, RequestContext } from "./context.ts";
@@ -25,17 +25,24 @@ export function checkBearer(
   if (search !== "" && new URLSearchParams(search).has("access_token")) {
     return { reason: "token_in_query", error: "invalid_request" };
   }
+  const known = authorization.startsWith(BEARER)
+    ? deployment.verifier.peek(authorization.slice(BEARER.length))
+    : undefined;
+  // A token that is known was well-formed when it came first.
+  if (known !== undefined) return atRoute(known, route, origin);
   const token = bearerToken(authorization);
   if (token === null) return { reason: "authorization_malformed", error: "invalid_token" };
-  const cached = deployment.verifier.peek(token);
-  return cached === undefined
-    ? deployment.verifier.verify(token).then((verdict) => atRoute(verdict, route, origin))
-    : atRoute(cached, route, origin);
+  return deployment.verifier.verify(token).then((verdict) => atRoute(verdict, route, origin));
 }
+
+/** The scheme as clients write it; the others are understood, too, only not as fast. */
+const BEARER = "Bearer ";
 
 function atRoute(verdict: Verdict | null, route: Route, origin: string): Verdict | Refused {
   if (verdict === null) return { reason: "token_unknown_or_expired", error: "invalid_token" };
-  if (verdict.operationId !== route.operationId || verdict.resource !== resourceOf(origin, route.path)) {
+  if (
+    verdict.operationId !== route.operationId || !isResourceOf(verdict.resource, { origin, path: route.path })
+  ) {
     return { reason: "token_for_another_route", error: "invalid_token" };
   }
   return verdict;

@@ -17,41 +17,78 @@ export function requestTarget(url: string): RequestTarget {
   return { host: url.slice(authority, path), path: url.slice(path, end) || "/", search: url.slice(end) };
 }
 
-/**
- * The context of an acceptable request, or the answer that refuses it.
- * `Deno.serve` itself answers 400 to more than 128 header fields or 64 KiB of them.
- */
-export function enter(
-  deployment: Pick<Deployment, "gateway" | "services">,
-  request: Request,
-  connection: { readonly peer: string; readonly delivery: Delivery },
-): RequestContext | Response {
-  const { gateway, services } = deployment;
-  const { headers } = request;
-  if (request.url.length > MAX_TARGET_LENGTH) return refusal(414, "The request target is too long.");
-  const target = requestTarget(request.url);
-  const trusted = gateway.trustedProxies;
-  // HTTP/2 has no Host field but an authority, which is then the target's. Asked by `has` first, Deno reads all headers in one go, which it
-  // would do in any case when the answer is sent; asked by `get`, it is called once more for each of the many that are looked at here.
-  const host = headers.has("host") ? headers.get("host") : target.host;
-  const origin = resolveOrigin(gateway, {
-    host,
-    targetHost: target.host,
-    forwardedHost: trusted > 0 ? headers.get("x-forwarded-host") : null,
-    forwardedProto: trusted > 0 ? headers.get("x-forwarded-proto") : null,
-  });
-  if (origin === null && !isProbe(gateway, target)) {
-    services.events.emit("warn", "http_request_refused", {
-      reasonCode: "host_not_ours",
-      method: request.method,
-      path: target.path,
-    });
-    return refusal(
-      421,
-      "This host is not served here. Set publicUrl or allowedHosts in gateway.config.ts if it should be.",
-    );
+/** What was found of a URL: the same for all calls of a route. */
+interface Known {
+  /** That came with it: the same URL may be asked for with another. */
+  readonly host: string | null;
+  readonly target: RequestTarget;
+  readonly origin: string;
+}
+
+/** So many URLs are remembered; then it begins anew. */
+const MAX_KNOWN = 256;
+
+/** The edge of one gateway. */
+export class Edge {
+  readonly #deployment: Pick<Deployment, "gateway" | "services">;
+  readonly #known = new Map<string, Known>();
+
+  constructor(deployment: Pick<Deployment, "gateway" | "services">) {
+    this.#deployment = deployment;
   }
-  return new EdgeContext({ target, origin: origin ?? "", connection, trustedProxies: trusted, headers });
+
+  /**
+   * The context of an acceptable request, or the answer that refuses it.
+   * `Deno.serve` itself answers 400 to more than 128 header fields or 64 KiB of them.
+   */
+  enter(
+    request: Request,
+    connection: { readonly peer: string; readonly delivery: Delivery },
+  ): RequestContext | Response {
+    const { url, headers } = request;
+    const { trustedProxies } = this.#deployment.gateway;
+    // HTTP/2 has no Host field but an authority, which is then the target's. Asked by `has` first, Deno reads all headers in one go, which
+    // it would do in any case when the answer is sent; asked by `get`, it is called once more for each of the many that are looked at here.
+    const host = headers.has("host") ? headers.get("host") : null;
+    const known = this.#known.get(url);
+    const found = known !== undefined && known.host === host ? known : this.#find(request, host);
+    if (found instanceof Response) return found;
+    const { target, origin } = found;
+    return new EdgeContext({ target, origin, connection, trustedProxies, headers });
+  }
+
+  #find({ url, method, headers }: Request, host: string | null): Known | Response {
+    const { gateway, services } = this.#deployment;
+    if (url.length > MAX_TARGET_LENGTH) return refusal(414, "The request target is too long.");
+    const target = requestTarget(url);
+    const trusted = gateway.trustedProxies;
+    const origin = resolveOrigin(gateway, {
+      host: host ?? target.host,
+      targetHost: target.host,
+      forwardedHost: trusted > 0 ? headers.get("x-forwarded-host") : null,
+      forwardedProto: trusted > 0 ? headers.get("x-forwarded-proto") : null,
+    });
+    if (origin === null && !isProbe(gateway, target)) {
+      services.events.emit("warn", "http_request_refused", {
+        reasonCode: "host_not_ours",
+        method,
+        path: target.path,
+      });
+      return refusal(
+        421,
+        "This host is not served here. Set publicUrl or allowedHosts in gateway.config.ts if it should be.",
+      );
+    }
+    const found: Known = { host, target, origin: origin ?? "" };
+    // What a proxy says may differ from request to request, and a query is nothing to keep.
+    if (trusted === 0 && target.search === "") this.#remember(url, found);
+    return found;
+  }
+
+  #remember(url: string, known: Known): void {
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(url, known);
+  }
 }
 
 /** Probes come from whoever runs the machine, under whatever name. */

@@ -2,6 +2,8 @@
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { readText } from "../lib/http/body.ts";
+
+import { Departure } from "../lib/mcp/departure.ts";
 import { ClientGoneError, forward } from "../lib/mcp/forward.ts";
 import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
 import { checkEra } from "../lib/mcp/era_check.ts";
@@ -86,18 +88,18 @@ function whose({ operationId }: Route, caller: Verdict | null): EventFields {
     : { operationId, subjectId: caller.userId, clientId: caller.clientId };
 }
 
-async function dispatch(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
+function dispatch(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
   const { request, context, verdict } = admitted;
   // Before the body is read: what is one too many costs next to nothing.
   endpoint.rateCheck?.(context, verdict);
   switch (request.method) {
     case "POST":
-      return await relay(endpoint, admitted, await readPost(endpoint, admitted));
+      return relay(endpoint, admitted, startReading(endpoint, admitted));
     case "GET":
       checkStreamRequest(request);
-      return await relay(endpoint, admitted, NO_BODY);
+      return relay(endpoint, admitted, null);
     case "DELETE":
-      return await relay(endpoint, admitted, NO_BODY);
+      return relay(endpoint, admitted, null);
     default:
       throw new JsonRpcError(
         JSON_RPC_CODES.invalidRequest,
@@ -107,19 +109,8 @@ async function dispatch(endpoint: Endpoint, admitted: Admitted): Promise<Respons
   }
 }
 
-/** What a request brings beside its headers. */
-interface Content {
-  readonly body: string | null;
-  readonly message: McpMessage | null;
-}
-
-const NO_BODY: Content = { body: null, message: null };
-
-/** The message of a POST. @throws {JsonRpcError} for what is no message, another one to other readers, or a batch that is too many */
-async function readPost(
-  { deployment, rateCheck }: Endpoint,
-  { request, context, verdict }: Admitted,
-): Promise<Content> {
+/** Begins to read the body of a POST. @throws {JsonRpcError} for what cannot be a message */
+function startReading({ deployment }: Endpoint, { request }: Admitted): Promise<string> {
   const { headers } = request;
   if (!isJson(headers.get("content-type")) || headers.get("content-encoding") !== null) {
     throw refused(415, "content_type_unsupported", "Send application/json in UTF-8, not encoded further.");
@@ -128,13 +119,20 @@ async function readPost(
     throw refused(406, "accept_unsupported", "Accept must list application/json and text/event-stream.");
   }
   const { deadlines, gateway } = deployment;
-  const { bodyBytes, jsonDepth } = gateway.limits;
-  const body = await readText(request, { maxBytes: bodyBytes, deadlines });
-  const message = parseMessage(body, jsonDepth);
-  checkEra(headers, message);
+  return readText(request, { maxBytes: gateway.limits.bodyBytes, deadlines });
+}
+
+/** The message of a POST. @throws {JsonRpcError} for what is no message, another one to other readers, or a batch that is too many */
+function messageOf(
+  { deployment, rateCheck }: Endpoint,
+  { request, context, verdict }: Admitted,
+  body: string,
+): McpMessage {
+  const message = parseMessage(body, deployment.gateway.limits.jsonDepth);
+  checkEra(request.headers, message);
   // The first was counted before it was read; a batch is no way to send a hundred for one.
   for (let more = 1; more < message.elements.length; more++) rateCheck?.(context, verdict);
-  return { body, message };
+  return message;
 }
 
 function checkStreamRequest({ headers }: Request): void {
@@ -146,37 +144,38 @@ function checkStreamRequest({ headers }: Request): void {
   }
 }
 
+/** Sends the request upstream and its answer back. One function for all that waits: each further one costs every call a promise. */
 async function relay(
   endpoint: Endpoint,
   admitted: Admitted,
-  { body, message }: Content,
+  reading: Promise<string> | null,
 ): Promise<Response> {
   const { request, context, verdict } = admitted;
+  const body = reading === null ? null : await reading;
+  const message = body === null ? null : messageOf(endpoint, admitted, body);
   const headers = requestHeaders(request.headers, { modern: isModern(message) });
   addSession(headers, endpoint, admitted, message);
   const { capabilities } = endpoint;
   const admission = capabilities === null ? null : capabilities.admit({ ...admitted, message, body });
   const filter = admission instanceof Promise ? await admission : admission;
   if (filter instanceof Response) return filter;
-  const caller: Caller = { verdict, context, id: message?.id ?? null };
-  const credential = endpoint.credential.peek(verdict) ?? await endpoint.credential.resolve(caller);
+  const known = endpoint.credential.peek(verdict);
+  const credential = known ??
+    await endpoint.credential.resolve({ verdict, context, id: message?.id ?? null });
   if (credential.kind === "act") {
     return userMustAct(endpoint, admitted, { required: credential.required, message, body });
   }
   const sent = ownBody(endpoint, admitted, { body, message });
   const controller = new AbortController();
-  request.signal.addEventListener("abort", () => controller.abort());
-  // Who left while the credential was renewed is heard no more.
-  if (request.signal.aborted) controller.abort();
-  const invocation = startInvocation(endpoint.deployment.services, {
-    context,
-    route: endpoint.route,
-    verdict,
-    message,
-  });
+  const { deadlines, services } = endpoint.deployment;
+  const departure = new Departure(request, { deadlines, onLeft: () => controller.abort() });
+  const invocation = startInvocation(services, { context, route: endpoint.route, verdict, message });
   const sending: Sending = { headers, body: sent, controller };
   try {
-    const answer = await ask(endpoint, admitted, sending, { credential, message });
+    const first = await send(endpoint, admitted, sending, { credential, message });
+    const answer = isRefusal(first)
+      ? await askAgain(endpoint, admitted, sending, { refusal: first, credential, message })
+      : first;
     if (!(answer instanceof Response)) {
       invocation.completed("cancelled");
       return userMustAct(endpoint, admitted, { required: answer.required, message, body });
@@ -187,25 +186,33 @@ async function relay(
     return handed instanceof Promise ? await handed : handed;
   } catch (error) {
     // Whoever leaves while an answer is read cuts it short.
-    const cause = request.signal.aborted ? new ClientGoneError() : error;
+    const cause = departure.left ? new ClientGoneError() : error;
     invocation.failed(cause);
     if (cause instanceof ClientGoneError) return new Response(null, { status: 499 });
     throw cause;
+  } finally {
+    departure.over();
   }
 }
 
-/** The upstream's answer; where it refuses the credential, its answer to another one, or what the user has to do. */
-async function ask(
+function isRefusal({ status }: Response): boolean {
+  return status === 401 || status === 403;
+}
+
+/** Where the upstream refuses the credential: its answer to another one, or what the user has to do. */
+async function askAgain(
   endpoint: Endpoint,
   admitted: Admitted,
   sending: Sending,
-  about: { readonly credential: OwnHeaders; readonly message: McpMessage | null },
+  { refusal, credential, message }: {
+    readonly refusal: Response;
+    readonly credential: OwnHeaders;
+    readonly message: McpMessage | null;
+  },
 ): Promise<Response | Act> {
-  let answer = await send(endpoint, admitted, sending, about);
-  if (answer.status !== 401 && answer.status !== 403) return answer;
-  const { credential, message } = about;
   const { verdict, context } = admitted;
   const caller: Caller = { verdict, context, id: message?.id ?? null };
+  let answer = refusal;
   // What was refreshed ahead of the call has not been refreshed for a refusal of it.
   let refused: Refused = { token: credential.token, refreshed: false, sends: 1 };
   for (;;) {
@@ -216,7 +223,7 @@ async function ask(
     if (next === null) return answer;
     if (next.kind === "act") return next;
     answer = await send(endpoint, admitted, sending, { credential: next, message });
-    if (answer.status !== 401 && answer.status !== 403) return answer;
+    if (!isRefusal(answer)) return answer;
     refused = { token: next.token, refreshed: next.refreshed, sends: refused.sends + 1 };
   }
 }

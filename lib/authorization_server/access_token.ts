@@ -49,14 +49,15 @@ export class AccessTokenVerifier {
 
   /** The cached verdict, if what is known of revocations is fresh: then no request has to wait. `undefined`: ask {@linkcode verify}. */
   peek(token: string): Verdict | undefined {
-    return this.#services.revocations.isFresh() ? this.#cached(token) : undefined;
+    const now = this.#services.clock.now();
+    return this.#services.revocations.isFresh(now) ? this.#cached(token, now) : undefined;
   }
 
   /** The verdict, or `null` for a token that is unknown, expired, or whose grant has ended. */
   async verify(token: string): Promise<Verdict | null> {
     if (!ACCESS_TOKEN.test(token)) return null;
     await this.#services.revocations.refresh();
-    const cached = this.#cached(token);
+    const cached = this.#cached(token, this.#services.clock.now());
     if (cached !== undefined) return cached;
     const reading = this.#reading.get(token) ??
       this.#read(token).finally(() => this.#reading.delete(token));
@@ -64,10 +65,9 @@ export class AccessTokenVerifier {
     return await reading;
   }
 
-  #cached(token: string): Verdict | undefined {
+  #cached(token: string, now: number): Verdict | undefined {
     const cached = this.#verdicts.get(token);
     if (cached === undefined) return undefined;
-    const now = this.#services.clock.now();
     const age = now - cached.readAt;
     if (now < cached.verdict.expiresAt && age >= 0 && age < VERDICT_TTL_MS) return cached.verdict;
     this.#forget(token);

@@ -49,42 +49,59 @@ const strictDecoder = new TextDecoder("utf-8", { fatal: true });
  * The platform's own decoder replaces what is no UTF-8, so that the text is then of another length; the few replacements that keep the
  * length are what everybody sees from here on.
  */
-export async function readText(request: Request, limits: BodyLimits): Promise<string> {
-  const length = statedLength(request, limits);
-  if (length === null || length > READ_AT_ONCE_BYTES) {
-    const bytes = await readBody(request, limits);
-    try {
-      return strictDecoder.decode(bytes);
-    } catch {
-      throw new NotUtf8Error();
-    }
+export function readText(request: Request, limits: BodyLimits): Promise<string> {
+  const length = statedLength(request);
+  if (length === null || length > READ_AT_ONCE_BYTES || length > limits.maxBytes) {
+    return readBody(request, limits).then(decoded);
   }
-  const text = await inTime(request.text(), length, limits);
-  if (text.includes("\ufffd") && Buffer.byteLength(text) !== length) throw new NotUtf8Error();
-  return text;
+  return inTime(request.text(), {
+    bytes: length,
+    limits,
+    fault: (text) =>
+      text.includes("\ufffd") && Buffer.byteLength(text) !== length ? new NotUtf8Error() : null,
+  });
+}
+
+function decoded(bytes: Uint8Array): string {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    throw new NotUtf8Error();
+  }
 }
 
 /** All bytes of the body. @throws {BodyTooLargeError} @throws {BodyTimeoutError} @throws {BodyIncompleteError} */
 export async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array<ArrayBuffer>> {
-  const length = statedLength(request, limits);
-  if (length !== null && length <= READ_AT_ONCE_BYTES) return await inTime(request.bytes(), length, limits);
+  const length = statedLength(request);
+  if (length !== null && length > limits.maxBytes) throw new BodyTooLargeError();
+  if (length !== null && length <= READ_AT_ONCE_BYTES) {
+    return await inTime(request.bytes(), { bytes: length, limits, fault: () => null });
+  }
   if (request.body === null) return new Uint8Array(0);
   return await readPieces(request.body, length ?? limits.maxBytes, limits);
 }
 
-function statedLength(request: Request, { maxBytes }: BodyLimits): number | null {
+function statedLength(request: Request): number | null {
   const length = request.headers.get("content-length");
-  if (length === null) return null;
-  if (Number(length) > maxBytes) throw new BodyTooLargeError();
-  return Number(length);
+  return length === null ? null : Number(length);
 }
 
-function inTime<Value>(reading: Promise<Value>, bytes: number, { deadlines }: BodyLimits): Promise<Value> {
+/** A body that the platform reads, unless it takes too long or `fault` finds one. */
+function inTime<Value>(
+  reading: Promise<Value>,
+  { bytes, limits, fault }: {
+    readonly bytes: number;
+    readonly limits: BodyLimits;
+    readonly fault: (value: Value) => Error | null;
+  },
+): Promise<Value> {
   return new Promise((resolve, reject) => {
-    const stop = deadlines.start(timeFor(bytes), () => reject(new BodyTimeoutError()));
+    const stop = limits.deadlines.start(timeFor(bytes), () => reject(new BodyTimeoutError()));
     reading.then((value) => {
       stop();
-      resolve(value);
+      const found = fault(value);
+      if (found === null) resolve(value);
+      else reject(found);
     }, (cause) => {
       stop();
       reject(new BodyIncompleteError(undefined, { cause }));

@@ -18,6 +18,16 @@ export function canonicalResource(value: string): string | null {
   return uri.origin + uri.path.replace(/\/$/, "");
 }
 
+/** Whether `resource` is {@linkcode resourceOf} this route, without making that first: every call of a tool asks. */
+export function isResourceOf(
+  resource: string,
+  { origin, path }: { readonly origin: string; readonly path: string },
+): boolean {
+  const tail = path.endsWith("/") ? path.slice(0, -1) : path;
+  return resource.length === origin.length + tail.length && resource.startsWith(origin) &&
+    resource.endsWith(tail);
+}
+
 /** The resource URI of the route at `path` (which begins with `/`), in canonical form. `origin` has no trailing slash. */
 export function resourceOf(origin: string, path: string): string {
   return origin + path.replace(/\/$/, "");

@@ -122,14 +122,11 @@ export function createEvents(
 ): Events {
   const { clock, write } = options;
   const least = RANK[options.level];
-  let formatted = { second: Number.NaN, time: "" };
+  let formatted = { at: Number.NaN, time: "" };
   const timeOf = (now: number) => {
-    // Formatting a date is the dearest part of a line: only the milliseconds are written anew.
-    const second = Math.floor(now / 1000);
-    if (second !== formatted.second) {
-      formatted = { second, time: new Date(second * 1000).toISOString().slice(0, -"000Z".length) };
-    }
-    return `${formatted.time}${String(now - second * 1000).padStart(3, "0")}Z`;
+    // Formatting a date is the dearest part of a line.
+    if (now !== formatted.at) formatted = { at: now, time: new Date(now).toISOString() };
+    return formatted.time;
   };
   return {
     emit(level, event, fields) {
@@ -145,6 +142,7 @@ export function createEvents(
 const PLAIN = /^[\w ./:-]{0,256}$/;
 
 function written(value: EventFields | string | number): string {
+  if (typeof value === "number" && Number.isFinite(value)) return String(value);
   if (typeof value === "string" && PLAIN.test(value)) return `"${value}"`;
   const json = JSON.stringify(value);
   const short = json.length < SUSPICIOUS_LENGTH ? json : JSON.stringify(value, shorten);

@@ -1,7 +1,10 @@
 /** Writes log lines in batches, so that a request never waits for the log; when the reader is too slow, lines are dropped and counted. */
+import { Buffer } from "node:buffer";
 
 const FLUSH_DELAY_MS = 20;
 const MAX_BUFFERED_CHARACTERS = 8 * 1024 * 1024;
+/** What is older than a few lines becomes bytes: as text, in pieces, it would be copied by every collection of young objects meanwhile. */
+const PIECE_CHARACTERS = 4_096;
 
 /** Where bytes go, such as `Deno.stdout`. */
 export interface ByteSink {
@@ -12,9 +15,14 @@ export interface ByteSink {
 export class LineWriter {
   readonly #sink: ByteSink;
   readonly #onDropped: (count: number) => string;
+  readonly #encoder = new TextEncoder();
+  #pieces: Uint8Array[] = [];
+  /** The last lines, which are not in `#pieces` yet. */
   #text = "";
-  /** Characters that wait, with those that are just being written. */
-  #size = 0;
+  /** Characters that wait, without those that are just being written. */
+  #waiting = 0;
+  /** Characters that are just being written. */
+  #leaving = 0;
   #dropped = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #writing: Promise<void> = Promise.resolve();
@@ -27,7 +35,8 @@ export class LineWriter {
 
   /** Adds a line; it is written within 20 ms. */
   write(line: string): void {
-    if (this.#size + line.length > MAX_BUFFERED_CHARACTERS) {
+    // What is being written counts, too: a reader that stalls fills the bound, not the memory.
+    if (this.#waiting + this.#leaving + line.length > MAX_BUFFERED_CHARACTERS) {
       this.#dropped++;
       return;
     }
@@ -38,10 +47,15 @@ export class LineWriter {
     }, FLUSH_DELAY_MS);
   }
 
-  /** Appending is cheap, and makes garbage once: V8 joins the pieces when the bytes are asked for. */
   #add(line: string): void {
     this.#text += `${line}\n`;
-    this.#size += line.length + 1;
+    this.#waiting += line.length + 1;
+    if (this.#text.length >= PIECE_CHARACTERS) this.#encode();
+  }
+
+  #encode(): void {
+    this.#pieces.push(this.#encoder.encode(this.#text));
+    this.#text = "";
   }
 
   /** Writes all that is buffered. */
@@ -57,16 +71,17 @@ export class LineWriter {
       this.#add(this.#onDropped(this.#dropped));
       this.#dropped = 0;
     }
-    if (this.#text === "") return;
-    let bytes = new TextEncoder().encode(this.#text);
-    this.#text = "";
+    if (this.#text !== "") this.#encode();
+    let bytes: Uint8Array = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#leaving = this.#waiting;
+    this.#waiting = 0;
     try {
       while (bytes.length > 0) bytes = bytes.subarray(await this.#sink.write(bytes));
     } catch {
       // A closed pipe must not stop the gateway; there is nowhere left to say so.
     } finally {
-      // Until now these bytes counted as buffered: a reader that stalls fills the bound, not the memory.
-      this.#size = this.#text.length;
+      this.#leaving = 0;
     }
   }
 }

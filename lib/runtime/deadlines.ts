@@ -5,35 +5,63 @@ const TICK_MS = 100;
 
 /** A set of running deadlines. */
 export class Deadlines {
-  readonly #running = new Map<() => void, number>();
+  /** A ring, so that what comes and goes with every request costs two links each, and no hash. */
+  readonly #ring = new Running(Number.POSITIVE_INFINITY, () => {});
   #timer: ReturnType<typeof setInterval> | null = null;
 
   /** Calls `expire` once, `ms` milliseconds from now or up to 100 ms later. The returned function calls it off. */
   start(ms: number, expire: () => void): () => void {
     // Elapsed time, not wall-clock time: a clock that is set must not end requests.
-    this.#running.set(expire, performance.now() + ms);
+    const running = new Running(performance.now() + ms, expire);
+    running.insertBefore(this.#ring);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
-    return () => this.#running.delete(expire);
+    return () => running.remove();
   }
 
   /** Stops the timer; running deadlines never expire. */
   close(): void {
-    this.#running.clear();
+    while (this.#ring.next !== this.#ring) this.#ring.next.remove();
     this.#stopTimer();
   }
 
   #tick(): void {
-    if (this.#running.size === 0) return this.#stopTimer();
+    if (this.#ring.next === this.#ring) return this.#stopTimer();
     const now = performance.now();
-    for (const [expire, at] of this.#running) {
-      if (at > now) continue;
-      this.#running.delete(expire);
-      expire();
+    const due: Running[] = [];
+    for (let running = this.#ring.next; running !== this.#ring; running = running.next) {
+      if (running.at <= now) due.push(running);
     }
+    // Each of them may call off others, and start new ones.
+    for (const running of due) if (running.remove()) running.expire();
   }
 
   #stopTimer(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
+  }
+}
+
+/** A link of the ring; one that was removed leads to itself. */
+class Running {
+  next: Running = this;
+  #previous: Running = this;
+
+  constructor(readonly at: number, readonly expire: () => void) {}
+
+  insertBefore(other: Running): void {
+    this.next = other;
+    this.#previous = other.#previous;
+    other.#previous.next = this;
+    other.#previous = this;
+  }
+
+  /** Returns false if it was removed before. */
+  remove(): boolean {
+    if (this.next === this) return false;
+    this.#previous.next = this.next;
+    this.next.#previous = this.#previous;
+    this.next = this;
+    this.#previous = this;
+    return true;
   }
 }

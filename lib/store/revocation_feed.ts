@@ -53,8 +53,8 @@ export class RevocationFeed {
   }
 
   /** Whether what this process knows is younger than {@linkcode REVOCATION_FRESHNESS_MS}. */
-  isFresh(): boolean {
-    const age = this.#clock.now() - this.#checkedAt;
+  isFresh(now: number = this.#clock.now()): boolean {
+    const age = now - this.#checkedAt;
     return age >= 0 && age < REVOCATION_FRESHNESS_MS;
   }
 

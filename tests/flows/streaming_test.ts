@@ -94,26 +94,38 @@ Deno.test("a client that goes away cancels the upstream within a second (TR-17)"
   }
 });
 
-Deno.test("a client that goes away before the upstream has answered cancels it, too (TR-17)", async () => {
-  const arrived = Promise.withResolvers<void>();
-  const aborted = Promise.withResolvers<number>();
-  const upstream = (request: Request) => {
-    request.signal.addEventListener("abort", () => aborted.resolve(performance.now()));
-    arrived.resolve();
-    return aborted.promise.then(() => new Response(null, { status: 204 }));
-  };
-  await listening({ upstream }, async ({ gateway, call }) => {
-    const controller = new AbortController();
-    const answer = call({ signal: controller.signal });
-    await arrived.promise;
-    const leftAt = performance.now();
-    controller.abort();
-    await assert.rejects(answer);
-    assert.ok(await within(2000, aborted.promise, "abort") - leftAt < 1000);
-    await untilEvent(gateway, "mcp_capability_completed");
-    assert.equal(gateway.events.at(-1)?.outcome, "cancelled");
+for (
+  const [when, ms, http2] of [
+    ["at once", 0, false],
+    ["at once, over HTTP/2", 0, true],
+    ["later", 400, false],
+    ["later, over HTTP/2", 400, true],
+  ] as const
+) {
+  Deno.test(`a client that goes away before the upstream has answered cancels it, too: ${when} (TR-17)`, async () => {
+    const arrived = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<number>();
+    const upstream = (request: Request) => {
+      request.signal.addEventListener("abort", () => aborted.resolve(performance.now()));
+      arrived.resolve();
+      return aborted.promise.then(() => new Response(null, { status: 204 }));
+    };
+    await listening({ upstream }, async ({ gateway, call }) => {
+      using client = Deno.createHttpClient({ http1: !http2, http2 });
+      const controller = new AbortController();
+      const init: RequestInit & { client: Deno.HttpClient } = { signal: controller.signal, client };
+      const answer = call(init);
+      await arrived.promise;
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      const leftAt = performance.now();
+      controller.abort();
+      await assert.rejects(answer);
+      assert.ok(await within(2000, aborted.promise, "abort") - leftAt < 1000);
+      await untilEvent(gateway, "mcp_capability_completed");
+      assert.equal(gateway.events.at(-1)?.outcome, "cancelled");
+    });
   });
-});
+}
 
 Deno.test("an upstream that is cut in the middle of an event cuts the stream, and is no fault of ours (TR-03)", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -41,6 +41,26 @@ Deno.test("a host that is not ours is 421, except for the probes, and the log sa
   assert.ok(!JSON.stringify(gateway.events).includes("canary"));
 });
 
+Deno.test("what was found of a URL holds for the host it came with, and for no other (B1 001, 003)", async () => {
+  await using gateway = await startHarness();
+  const statusFor = async (host: string) => {
+    const answer = await gateway.fetch("/alpha", { headers: { host } });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  const { host } = new URL(gateway.origin);
+  for (const [asked, status] of [[host, 401], ["evil.test", 421], [host, 401], [`${host}.`, 421]] as const) {
+    assert.equal(await statusFor(asked), status, asked);
+  }
+  // More URLs than are remembered: it begins anew, and goes on as before.
+  for (let path = 0; path < 300; path++) {
+    const answer = await gateway.fetch(`/nothing/${path}`);
+    await answer.body?.cancel();
+    assert.equal(answer.status, 404);
+  }
+  assert.deepEqual([await statusFor(host), await statusFor("evil.test")], [401, 421]);
+});
+
 Deno.test("a target that is too large is refused before anything else (B1 015)", async () => {
   await using gateway = await startHarness();
   const long = await gateway.fetch(`/alpha?${"x".repeat(16_384)}`);

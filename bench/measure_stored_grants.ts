@@ -15,6 +15,7 @@ const RECORDS_PER_COMMIT = 1_000;
 const BYTES_PER_COMMIT = 600_000;
 /** KV keeps an index of what expires when: without expiry the store would be too easy. */
 const EXPIRE_IN_MS = 30 * 86_400_000;
+const YEAR_MS = 365 * 86_400_000;
 
 /** Fills a store, unless one was filled in an earlier run, then measures both in turns. */
 export async function measureStoredGrants(stage: GatewayStage): Promise<readonly Figure[]> {
@@ -92,22 +93,25 @@ async function fullStore(stage: GatewayStage): Promise<StoreFile> {
   return { kv, keyRing };
 }
 
-/** Copies every record of one sign-in, with the last part of its key replaced by something random. */
+/**
+ * Copies every record of one sign-in again and again, as if people had signed in for a year: names and hashes in the keys become random, and
+ * the time that some begin with goes on from copy to copy.
+ */
 async function fill(stage: GatewayStage, path: string): Promise<void> {
   using kv = await Deno.openKv(path);
   const rows = await Array.fromAsync(kv.list<Uint8Array>({ prefix: [] }));
-  const templates = rows.flatMap(({ key, value }) => {
-    const last = key.at(-1);
-    // Single settings and anything that is not looked up by a random text stay as they are.
-    return typeof last === "string" && last.length >= 16 ? [{ prefix: key.slice(0, -1), last, value }] : [];
-  });
+  // Single settings and anything that is not looked up by a random text stay as they are.
+  const templates = rows.filter(({ key }) => isRandom(key.at(-1)));
   const grants = stage.options.storedGrants;
+  const now = Date.now();
   let commit = kv.atomic();
   let [records, bytes] = [0, 0];
   for (let grant = 0; grant < grants; grant++) {
     if (grant % 50_000 === 0) stage.progress(`stored grants: ${grant} of ${grants} written`);
-    for (const { prefix, last, value } of templates) {
-      commit.set([...prefix, randomLike(last)], value, { expireIn: EXPIRE_IN_MS });
+    const time = now - Math.ceil(YEAR_MS * (1 - grant / grants));
+    for (const { key, value } of templates) {
+      const copy = key.map((part, index) => index > 0 && isRandom(part) ? likeThis(part, time) : part);
+      commit.set(copy, value, { expireIn: EXPIRE_IN_MS });
       records++;
       bytes += value.length;
       if (records < RECORDS_PER_COMMIT && bytes < BYTES_PER_COMMIT) continue;
@@ -119,7 +123,19 @@ async function fill(stage: GatewayStage, path: string): Promise<void> {
   await commit.commit();
 }
 
+function isRandom(part: Deno.KvKeyPart | undefined): part is string {
+  return typeof part === "string" && part.length >= 16;
+}
+
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** A time of 9 digits and 128 or 256 random bits (`lib/crypto/secret_token.ts`). */
+const TIME_ORDERED = /^([0-9a-v]{9})([A-Za-z0-9_-]{22}|[A-Za-z0-9_-]{43})$/;
+
+function likeThis(text: string, time: number): string {
+  const [, , random] = TIME_ORDERED.exec(text) ?? [];
+  return random === undefined ? randomLike(text) : time.toString(32).padStart(9, "0") + randomLike(random);
+}
 
 function randomLike(text: string): string {
   const random = crypto.getRandomValues(new Uint8Array(text.length));

@@ -1,17 +1,17 @@
 /** The bearer check: one verdict per access token, cached, and dropped the moment its grant is revoked. */
-import { hashSecret } from "../crypto/secret_token.ts";
+import { tokenId } from "../crypto/secret_token.ts";
 import type { Services } from "../services.ts";
 import { accessTokens, grants } from "../store/schema.ts";
 
 /** Backstop: a verdict is read anew after this long even if nothing was heard, in milliseconds. */
 const VERDICT_TTL_MS = 30_000;
 const MAX_VERDICTS = 50_000;
-/** `at_` and 256 bits in base64url: anything else is refused without asking the store. */
-const ACCESS_TOKEN = /^at_[A-Za-z0-9_-]{43}$/;
+/** `at_`, the time (which older tokens lack) and 256 bits in base64url: anything else is refused without asking the store. */
+const ACCESS_TOKEN = /^at_(?:[0-9a-v]{9})?[A-Za-z0-9_-]{43}$/;
 
 /** What a valid access token allows. Resource and operation are still to be compared with the route at hand. */
 export interface Verdict {
-  /** Hash of the token: its name in revocations. */
+  /** The id of its row: its name in revocations. */
   readonly tokenId: string;
   readonly grantId: string;
   readonly clientId: string;
@@ -38,7 +38,7 @@ interface Cached {
 export class AccessTokenVerifier {
   readonly #services: Pick<Services, "store" | "clock" | "revocations">;
   readonly #verdicts = new Map<string, Cached>();
-  /** Which tokens a revocation means, by what it may name: the grant, or the token's hash. */
+  /** Which tokens a revocation means, by what it may name: the grant, or the id of the token's row. */
   readonly #tokensById = new Map<string, Set<string>>();
   readonly #reading = new Map<string, Promise<Verdict | null>>();
 
@@ -76,18 +76,18 @@ export class AccessTokenVerifier {
 
   async #read(token: string): Promise<Verdict | null> {
     const { store, clock, revocations } = this.#services;
-    const tokenHash = hashSecret(token);
+    const rowId = tokenId(token);
     let revoked = false;
     const stop = revocations.listen((id) => {
-      revoked ||= id === tokenHash || id === grantId;
+      revoked ||= id === rowId || id === grantId;
     });
     let grantId: string | undefined;
     try {
-      const record = await store.get(accessTokens, tokenHash);
+      const record = await store.get(accessTokens, rowId);
       if (record === null) return null;
       grantId = record.value.grantId;
       if (await store.get(grants, grantId) === null || revoked) return null;
-      const verdict: Verdict = { tokenId: tokenHash, ...record.value };
+      const verdict: Verdict = { tokenId: rowId, ...record.value };
       this.#remember(token, { verdict, readAt: clock.now() });
       return verdict;
     } finally {

@@ -1,5 +1,5 @@
 /** Redeeming an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5, RFC 8707 §2.2). */
-import { hashSecret } from "../crypto/secret_token.ts";
+import { tokenId } from "../crypto/secret_token.ts";
 import { OAuthError } from "../oauth/errors.ts";
 import { isCodeVerifier, verifierMatches } from "../oauth/pkce.ts";
 import { canonicalResource } from "../oauth/resource_indicator.ts";
@@ -39,7 +39,7 @@ export async function redeemCode(
   if (redemption.code === null) {
     throw new OAuthError("invalid_request", "code is required.", { reason: "code_missing" });
   }
-  const codeId = hashSecret(redemption.code);
+  const codeId = tokenId(redemption.code);
   const entry = await services.store.get(authorizationCodes, codeId);
   if (entry === null) throw refused("code_unknown_or_expired");
   if (entry.value.clientId !== redemption.client.clientId) throw refused("code_of_another_client");

@@ -1,5 +1,5 @@
 /** The user's decision: it turns a waiting authorization request into a grant and a code, in one commit. */
-import { createIdentifier, createSecretToken, hashSecret } from "../crypto/secret_token.ts";
+import { createTimeOrderedIdentifier, createTimeOrderedToken, tokenId } from "../crypto/secret_token.ts";
 import type { Services } from "../services.ts";
 import {
   authorizationCodes,
@@ -35,7 +35,7 @@ export async function approve(
   const request = entry.value;
   const now = clock.now();
   const grant: GrantRecord = {
-    grantId: createIdentifier(random),
+    grantId: createTimeOrderedIdentifier({ random, now }),
     userId: approval.userId,
     clientId: approval.client.clientId,
     clientName: approval.client.name,
@@ -48,9 +48,9 @@ export async function approve(
     approvedAt: now,
     expiresAt: now + CODE_TTL_MS,
   };
-  const code = createSecretToken("ac_", random);
+  const code = createTimeOrderedToken("ac_", { random, now });
   const write = store.write().check(entry).delete(authorizations, ...entry.id)
-    .set(authorizationCodes, [hashSecret(code)], {
+    .set(authorizationCodes, [tokenId(code)], {
       grantId: grant.grantId,
       clientId: grant.clientId,
       redirectUri: request.redirectUri,

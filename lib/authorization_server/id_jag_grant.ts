@@ -1,6 +1,6 @@
 /** The JWT bearer grant with an ID-JAG (RFC 7523, Enterprise-Managed Authorization): the company's identity provider vouches for the user. */
 import { createRemoteJWKSet, customFetch, decodeJwt, jwtVerify, type JWTVerifyGetKey } from "jose";
-import { createIdentifier, hashSecret } from "../crypto/secret_token.ts";
+import { createTimeOrderedIdentifier, hashSecret } from "../crypto/secret_token.ts";
 import { type Fetch, libraryFetch } from "../http/outbound_fetch.ts";
 import { OAuthError } from "../oauth/errors.ts";
 import { ID_JAG_TYPE, type IdJagClaims, readIdJagClaims, type TrustedIssuer } from "../oauth/id_jag.ts";
@@ -99,7 +99,7 @@ export async function redeemIdJag(
   const scope = grantedScope(redemption.scope, claims.scope);
   const now = clock.now();
   const grant: GrantRecord = {
-    grantId: createIdentifier(random),
+    grantId: createTimeOrderedIdentifier({ random, now }),
     userId,
     clientId: client.clientId,
     clientName: client.name,

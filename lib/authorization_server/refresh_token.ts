@@ -3,9 +3,7 @@
  * pair it was rotated to, so parallel refreshes share one lineage. After the grace, or once the successor was itself used,
  * the token's return means theft, and the grant is revoked.
  */
-import { Buffer } from "node:buffer";
-import { hashSecret } from "../crypto/secret_token.ts";
-import { openUnderToken, sealUnderToken } from "../crypto/keyring.ts";
+import { tokenId } from "../crypto/secret_token.ts";
 import { OAuthError } from "../oauth/errors.ts";
 import { narrowScope } from "../oauth/scope.ts";
 import type { Services } from "../services.ts";
@@ -14,7 +12,7 @@ import type { Entry } from "../store/store.ts";
 import { checkTarget } from "./authorization_code.ts";
 import type { Client } from "./client.ts";
 import { revokeGrant } from "./grant.ts";
-import { issuePair, type TokenLifetimes, type TokenPair } from "./token_pair.ts";
+import { issuePair, openPair, type TokenLifetimes, type TokenPair } from "./token_pair.ts";
 
 type RefreshServices = Pick<Services, "store" | "clock" | "random" | "revocations" | "events">;
 
@@ -44,7 +42,7 @@ export async function refresh(
       reason: "refresh_token_missing",
     });
   }
-  const entry = await services.store.get(refreshTokens, hashSecret(token));
+  const entry = await services.store.get(refreshTokens, tokenId(token));
   if (entry === null) {
     // A client that did not register the grant may still hold a token that it asked for with offline_access, but not just any string.
     if (!request.client.mayRefresh) throw notAllowed();
@@ -71,15 +69,19 @@ async function rotate(
   const grant = await services.store.get(grants, entry.value.grantId);
   if (grant === null) throw refused("grant_ended");
   const write = services.store.write().check(entry).check(grant);
-  const pair = issuePair(services, write, { grant: grant.value, scope, lifetimes, withRefreshToken: true });
-  const sealed = sealUnderToken(token, Buffer.from(JSON.stringify(pair)), entry.id[0], services.random);
+  const pair = issuePair(services, write, {
+    grant: grant.value,
+    scope,
+    lifetimes,
+    withRefreshToken: true,
+    predecessor: token,
+  });
   write.set(refreshTokens, entry.id, {
     ...entry.value,
     rotatedAt: services.clock.now(),
-    successor: {
-      hash: hashSecret(pair.refreshToken ?? ""),
-      sealedPair: Buffer.from(sealed).toString("base64"),
-    },
+    successor: tokenId(pair.refreshToken ?? ""),
+    // Its own predecessor gets nothing any more: coming back now, it would be theft.
+    sealedPair: null,
   });
   return await write.commit() ? pair : null;
 }
@@ -94,17 +96,16 @@ async function repeat(
   const grant = await services.store.get(grants, entry.value.grantId);
   if (grant === null) throw refused("grant_ended");
   const age = services.clock.now() - (rotatedAt ?? 0);
-  const next = successor === null ? null : await services.store.get(refreshTokens, successor.hash);
+  const next = successor === null ? null : await services.store.get(refreshTokens, successor);
   // Clocks of two processes differ a little; a clock that was set back must not open the window again.
   const inGrace = age > -CLOCK_SKEW_MS && age < lifetimes.refreshGraceSeconds * 1000;
   if (!inGrace || next === null || next.value.rotatedAt !== null) {
     await revokeGrant(services, entry.value, "refresh_token_replayed");
     throw refused("refresh_token_replayed");
   }
-  const pair = openUnderToken(token, Buffer.from(successor?.sealedPair ?? "", "base64"), entry.id[0]);
+  const pair = openPair(next, token);
   if (pair === null) throw refused("refresh_token_unreadable");
-  // We sealed this JSON ourselves from a TokenPair, under a key that only this token yields.
-  return JSON.parse(Buffer.from(pair).toString()) as TokenPair;
+  return pair;
 }
 
 function notAllowed(): OAuthError {

@@ -1,8 +1,10 @@
 /** The pair of tokens that the token endpoint issues, and its answer (RFC 6749 §5.1). */
-import { createSecretToken, hashSecret } from "../crypto/secret_token.ts";
+import { Buffer } from "node:buffer";
+import { openUnderToken, sealUnderToken } from "../crypto/keyring.ts";
+import { createTimeOrderedToken, tokenId } from "../crypto/secret_token.ts";
 import type { Services } from "../services.ts";
-import { accessTokens, type GrantRecord, refreshTokens } from "../store/schema.ts";
-import type { Write } from "../store/store.ts";
+import { accessTokens, type GrantRecord, type RefreshTokenRecord, refreshTokens } from "../store/schema.ts";
+import type { Entry, Write } from "../store/store.ts";
 
 /** Lifetimes of what is issued, in seconds. */
 export interface TokenLifetimes {
@@ -31,7 +33,12 @@ export interface IssueOptions {
   readonly scope: readonly string[];
   readonly lifetimes: TokenLifetimes;
   readonly withRefreshToken: boolean;
+  /** The refresh token that the pair is given for; whoever brings it again may get the pair again. */
+  readonly predecessor?: string;
 }
+
+/** What a pair does not share with the row that it is kept in. */
+type PairSecrets = Pick<TokenPair, "accessToken" | "accessTokenExpiresAt" | "refreshToken" | "scope">;
 
 /** Makes a pair and adds its records to `write`. Nothing outlives the grant. */
 export function issuePair(
@@ -50,18 +57,24 @@ export function issuePair(
     operationId: grant.operationId,
     scope: [...options.scope],
   };
-  const accessToken = createSecretToken("at_", services.random);
+  const moment = { random: services.random, now };
+  const accessToken = createTimeOrderedToken("at_", moment);
   const accessTokenExpiresAt = expiresAfter(lifetimes.accessTokenTtlSeconds);
-  write.set(accessTokens, [hashSecret(accessToken)], { ...binding, expiresAt: accessTokenExpiresAt });
-  const refreshToken = options.withRefreshToken ? createSecretToken("rt_", services.random) : null;
+  write.set(accessTokens, [tokenId(accessToken)], { ...binding, expiresAt: accessTokenExpiresAt });
+  const refreshToken = options.withRefreshToken ? createTimeOrderedToken("rt_", moment) : null;
   if (refreshToken !== null) {
-    write.set(refreshTokens, [hashSecret(refreshToken)], {
+    const id = tokenId(refreshToken);
+    const secrets: PairSecrets = { accessToken, accessTokenExpiresAt, refreshToken, scope: options.scope };
+    write.set(refreshTokens, [id], {
       ...binding,
       // The grant's scope is the ceiling: a narrowed refresh does not narrow the ones after it.
       scope: grant.scope,
       askedScope: grant.askedScope,
       rotatedAt: null,
       successor: null,
+      sealedPair: options.predecessor === undefined
+        ? null
+        : sealPair(secrets, { predecessor: options.predecessor, id, random: services.random }),
       expiresAt: expiresAfter(lifetimes.refreshTokenTtlSeconds),
     });
   }
@@ -76,6 +89,24 @@ export function issuePair(
     scope: options.scope,
     resource,
   };
+}
+
+function sealPair(
+  secrets: PairSecrets,
+  how: { readonly predecessor: string; readonly id: string } & Pick<Services, "random">,
+): string {
+  const json = Buffer.from(JSON.stringify(secrets));
+  return Buffer.from(sealUnderToken(how.predecessor, json, how.id, how.random)).toString("base64");
+}
+
+/** The pair that a refresh token was issued in, for the bearer of its predecessor; `null` if it cannot be opened. */
+export function openPair(entry: Entry<RefreshTokenRecord>, predecessor: string): TokenPair | null {
+  const { grantId, userId, operationId, resource, sealedPair } = entry.value;
+  const json = openUnderToken(predecessor, Buffer.from(sealedPair ?? "", "base64"), entry.id[0]);
+  if (json === null) return null;
+  // We sealed this JSON ourselves, under a key that only the predecessor yields.
+  const secrets = JSON.parse(Buffer.from(json).toString()) as PairSecrets;
+  return { grantId, userId, operationId, resource, ...secrets };
 }
 
 /** The JSON of the token response; `now` in milliseconds. */

@@ -1,6 +1,7 @@
 /**
  * Every record of the store: its key, its content, its lifetime. Times are milliseconds since the epoch. Keys name a secret
- * by its SHA-256 only. `S` in the margin: the value is sealed, with the whole key as additional data.
+ * by its SHA-256 only. `S` in the margin: the value is sealed, with the whole key as additional data. `tokenId` is a token's time before
+ * its SHA-256, and a grant's id begins with its time: what is written together lies together.
  *
  * | key                                         |   | lives                                                          |
  * |---------------------------------------------|---|----------------------------------------------------------------|
@@ -16,9 +17,9 @@
  * | `["user_by_email", sha256(address)]`        |   | as the user                                                    |
  * | `["grant", grantId]`                        |   | `grantTtlSeconds` from approval; until its code is redeemed, as long as the code |
  * | `["grant_by_user", userId, grantId]`        |   | as its grant                                                   |
- * | `["authorization_code", sha256(code)]`      |   | 60 s; once used, `refreshTokenTtlSeconds`, to notice a replay  |
- * | `["access_token", sha256(token)]`           |   | `accessTokenTtlSeconds`                                        |
- * | `["refresh_token", sha256(token)]`          |   | `refreshTokenTtlSeconds` from issue, at most until the grant ends; once rotated, as before, to notice a replay |
+ * | `["authorization_code", tokenId(code)]`     |   | 60 s; once used, `refreshTokenTtlSeconds`, to notice a replay  |
+ * | `["access_token", tokenId(token)]`          |   | `accessTokenTtlSeconds`                                        |
+ * | `["refresh_token", tokenId(token)]`         |   | `refreshTokenTtlSeconds` from issue, at most until the grant ends; once rotated, as before, to notice a replay |
  * | `["revocation", grantId]`                   |   | 5 minutes: longer than any process may cache a verdict         |
  * | `["revocation_epoch", "all"]`               |   | rewritten at every revocation                                  |
  * | `["sealing_key", keyId]`                    |   | ten years; until nothing is sealed with the key                |
@@ -198,12 +199,18 @@ const tokenBinding = {
 /** An access token. */
 export const accessTokens = collection("access_token", tokenBinding, { sealed: false });
 
-/** A refresh token. Rotated, it keeps its successor pair, sealed under a key that only its bearer can derive. */
+/**
+ * A refresh token. Rotated, it names its successor. That one keeps the pair that it came in, sealed under a key that only the bearer of its
+ * predecessor can derive, until it is rotated itself.
+ */
 export const refreshTokens = collection("refresh_token", {
   ...tokenBinding,
   askedScope: z.array(z.string()),
   rotatedAt: z.number().nullable(),
-  successor: z.object({ hash: z.string(), sealedPair: z.string() }).nullable(),
+  /** The id of its row. Older rows name it in an object. */
+  successor: z.union([z.string(), z.object({ hash: z.string() }).transform(({ hash }) => hash)]).nullable(),
+  /** `null`: it came with a code, or is rotated. */
+  sealedPair: z.string().nullable().default(null),
 }, { sealed: false });
 
 /** A grant that was revoked a moment ago: other processes drop what they have cached of it. */

@@ -133,8 +133,8 @@ Deno.test("tokens are opaque, 256 bits, of type Bearer (AS-61)", async () => {
   const tokens = await response.json();
   assert.equal(tokens.token_type, "Bearer");
   assert.equal(typeof tokens.expires_in, "number");
-  assert.match(tokens.access_token, /^at_[A-Za-z0-9_-]{43}$/);
-  assert.match(tokens.refresh_token, /^rt_[A-Za-z0-9_-]{43}$/);
+  assert.match(tokens.access_token, /^at_[0-9a-v]{9}[A-Za-z0-9_-]{43}$/);
+  assert.match(tokens.refresh_token, /^rt_[0-9a-v]{9}[A-Za-z0-9_-]{43}$/);
   const stored = [...await gateway.contents()].map(([key, value]) => key + atob(value)).join("\n");
   for (const token of [tokens.access_token, tokens.refresh_token]) assert.ok(!stored.includes(token));
   assert.equal((await callMcp(gateway, "/alpha", tokens.access_token)).status, 200);

@@ -1,7 +1,7 @@
 /** Attack corpus B5: Proof Key for Code Exchange. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { hashSecret } from "../../lib/crypto/secret_token.ts";
+import { tokenId } from "../../lib/crypto/secret_token.ts";
 import { authorizationCodes } from "../../lib/store/schema.ts";
 import {
   authorizeUrl,
@@ -80,7 +80,7 @@ Deno.test("a verifier does not redeem a code that was stored without a challenge
   const client = await registerClient(gateway);
   for (const challenge of ["", undefined, createHash("sha256").update("").digest("base64url")]) {
     const code = await obtainCode(gateway, client);
-    const key = [authorizationCodes.name, hashSecret(code)];
+    const key = [authorizationCodes.name, tokenId(code)];
     const row = (await gateway.kv.get<Uint8Array>(key)).value ?? new Uint8Array();
     const record = JSON.parse(new TextDecoder().decode(row.subarray(1)));
     const altered = JSON.stringify({ ...record, codeChallenge: challenge });

@@ -1,6 +1,6 @@
 /** Attack corpus B6, consent: one exact tuple, in one browser, by one user, with a click. */
 import assert from "node:assert/strict";
-import { hashSecret } from "../../lib/crypto/secret_token.ts";
+import { tokenId } from "../../lib/crypto/secret_token.ts";
 import { authorizationCodes, authorizations, grants } from "../../lib/store/schema.ts";
 import type { HeadlessBrowser, Page } from "../support/browser.ts";
 import {
@@ -79,7 +79,7 @@ Deno.test("a consent is for one redirect URI, one set of scopes and one route, a
     const end = await browser.submit(page, { decision: "approve" }, stopAt(asking));
     const code = await gateway.services.store.get(
       authorizationCodes,
-      hashSecret(end.url.searchParams.get("code") ?? ""),
+      tokenId(end.url.searchParams.get("code") ?? ""),
     );
     const grant = await gateway.services.store.get(grants, code?.value.grantId ?? "");
     assert.equal(grant?.value.redirectUri, asking.redirectUri);

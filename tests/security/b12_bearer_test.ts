@@ -1,6 +1,6 @@
 /** Attack corpus B12: bearer tokens at the routes. Access tokens are opaque here, so cases about JWTs have their opaque equivalent. */
 import assert from "node:assert/strict";
-import { hashSecret } from "../../lib/crypto/secret_token.ts";
+import { tokenId } from "../../lib/crypto/secret_token.ts";
 import { createServices } from "../../lib/services.ts";
 import { accessTokens } from "../../lib/store/schema.ts";
 import { callMcp, obtainCode, obtainTokens, registerClient } from "../support/oauth_flow.ts";
@@ -197,7 +197,7 @@ Deno.test("a token's row that lacks a binding, or its grant, is no token (B12 18
   await using gateway = await watchedGateway();
   const client = await registerClient(gateway);
   const { access_token } = await obtainTokens(gateway, client);
-  const row = await gateway.kv.get<Uint8Array>([accessTokens.name, hashSecret(access_token)]);
+  const row = await gateway.kv.get<Uint8Array>([accessTokens.name, tokenId(access_token)]);
   const whole = JSON.parse(new TextDecoder().decode(row.value?.subarray(1)));
   const call = async (record: Readonly<Record<string, unknown>>) =>
     (await callMcp(gateway, "/alpha", await plantToken(gateway, record))).status;

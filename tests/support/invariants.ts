@@ -132,8 +132,8 @@ function lineageFaults(rows: readonly Row[], now: number): string[] {
   const grantOf = new Map(tokens.map(({ id, record }) => [id[0], record?.grantId]));
   for (const { id, record } of tokens) {
     const successor = record?.successor;
-    if (typeof successor !== "object" || successor === null || !("hash" in successor)) continue;
-    if (grantOf.get(String(successor.hash)) !== record?.grantId) {
+    if (typeof successor !== "string") continue;
+    if (grantOf.get(successor) !== record?.grantId) {
       faults.push(`refresh_token ${id[0]}: its successor is missing or of another grant`);
     }
   }

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { AccessTokenVerifier } from "../../../lib/authorization_server/access_token.ts";
 import { revokeGrant } from "../../../lib/authorization_server/grant.ts";
 import { revokeToken } from "../../../lib/authorization_server/revocation.ts";
-import { hashSecret } from "../../../lib/crypto/secret_token.ts";
+import { hashSecret, tokenId } from "../../../lib/crypto/secret_token.ts";
 import { accessTokens, grants } from "../../../lib/store/schema.ts";
 import { type TestServices, testServices } from "../../support/services.ts";
-import { ALPHA, someClient, somePair, USER } from "./stage.ts";
+import { ALPHA, olderForm, someClient, somePair, USER } from "./stage.ts";
 
 type Stage = {
   services: TestServices;
@@ -34,7 +34,7 @@ Deno.test("a valid token gets a verdict with all that a route compares", () =>
       [verdict?.userId, verdict?.resource, verdict?.operationId, verdict?.grantId, verdict?.expiresAt],
       [USER, ALPHA.resource, "alpha", pair.grantId, services.clock.now() + 900_000],
     );
-    assert.equal(verdict?.tokenId, hashSecret(pair.accessToken));
+    assert.equal(verdict?.tokenId, tokenId(pair.accessToken));
   }));
 
 Deno.test("whatever is no access token of ours is refused, mostly without asking the store", () =>
@@ -54,7 +54,20 @@ Deno.test("whatever is no access token of ours is refused, mostly without asking
         token,
       );
     }
-    assert.equal(await verifier.verify(`at_${hashSecret(pair.accessToken)}`), null);
+    for (const hash of [hashSecret(pair.accessToken), tokenId(pair.accessToken)]) {
+      assert.equal(await verifier.verify(`at_${hash}`), null);
+    }
+  }));
+
+Deno.test("a token of the older form, without its time, is valid until it ends, and can be revoked", () =>
+  withToken(async ({ services, verifier, pair }) => {
+    const older = await olderForm(services, pair.accessToken);
+    assert.equal(older.length, 46);
+    assert.equal(await verifier.verify(pair.accessToken), null);
+    const verdict = await verifier.verify(older);
+    assert.deepEqual([verdict?.grantId, verdict?.tokenId], [pair.grantId, hashSecret(older)]);
+    services.clock.advance({ seconds: 900 });
+    assert.equal(await verifier.verify(older), null);
   }));
 
 Deno.test("the second look costs no read (`peek()` and `verify()` alike)", () =>
@@ -134,7 +147,7 @@ Deno.test("a token is dead without its grant, and a grant alone makes no token",
   withToken(async ({ services, verifier, pair }) => {
     await services.store.write().delete(grants, pair.grantId).commit();
     assert.equal(await verifier.verify(pair.accessToken), null);
-    await services.store.write().delete(accessTokens, hashSecret(pair.accessToken)).commit();
+    await services.store.write().delete(accessTokens, tokenId(pair.accessToken)).commit();
     assert.equal(await verifier.verify(pair.accessToken), null);
   }));
 
@@ -148,7 +161,7 @@ Deno.test("a revocation between the reads of token and grant is not remembered a
         if (asked[0].name === "grant") {
           services.store.get = get;
           // The read has its answer already; only now the revocation happens, in this process.
-          services.revocations.announce(revoked === "grant" ? pair.grantId : hashSecret(pair.accessToken));
+          services.revocations.announce(revoked === "grant" ? pair.grantId : tokenId(pair.accessToken));
         }
         return entry;
       };
@@ -160,7 +173,7 @@ Deno.test("a revocation between the reads of token and grant is not remembered a
 
 Deno.test("a token that was unknown a moment ago is found once it exists", () =>
   withToken(async ({ services, verifier, pair }) => {
-    const id = hashSecret(pair.accessToken);
+    const id = tokenId(pair.accessToken);
     const entry = await services.store.get(accessTokens, id);
     assert.ok(entry);
     await services.store.write().delete(accessTokens, id).commit();

@@ -1,13 +1,14 @@
 /** Redeeming a code: everything is checked before anything is used up, and a second use ends what the first one got. */
 import assert from "node:assert/strict";
 import { CODE_TTL_MS } from "../../../lib/authorization_server/consent.ts";
-import { hashSecret } from "../../../lib/crypto/secret_token.ts";
+import { hashSecret, tokenId } from "../../../lib/crypto/secret_token.ts";
 import { accessTokens, authorizationCodes, grants } from "../../../lib/store/schema.ts";
 import { type TestServices, testServices } from "../../support/services.ts";
 import {
   ALPHA,
   BETA,
   CHALLENGE,
+  olderForm,
   ORIGIN,
   redeem,
   REDIRECT_URI,
@@ -39,7 +40,7 @@ Deno.test("a code is exchanged for a pair, and keeps a mark that it was used", (
     const pair = await redeem(services, client, code);
     assert.ok(pair.refreshToken);
     assert.deepEqual([pair.operationId, pair.resource, pair.scope], ["alpha", ALPHA.resource, ["mcp:tools"]]);
-    const used = await services.store.get(authorizationCodes, hashSecret(code));
+    const used = await services.store.get(authorizationCodes, tokenId(code));
     assert.equal(used?.value.usedAt, services.clock.now());
     assert.ok(await services.store.get(grants, pair.grantId));
   }));
@@ -51,6 +52,7 @@ Deno.test("a wrong request is refused, uses nothing up, and the right one still 
       [{ code: null }, "invalid_request", "code_missing"],
       [{ code: `${code}x` }, "invalid_grant", "code_unknown_or_expired"],
       [{ code: hashSecret(code) }, "invalid_grant", "code_unknown_or_expired"],
+      [{ code: `ac_${tokenId(code)}` }, "invalid_grant", "code_unknown_or_expired"],
       [{ client: other }, "invalid_grant", "code_of_another_client"],
       [{ redirectUri: null }, "invalid_grant", "redirect_uri_differs"],
       [{ redirectUri: `${REDIRECT_URI}/` }, "invalid_grant", "redirect_uri_differs"],
@@ -81,6 +83,14 @@ Deno.test("a request that named no redirect URI may leave it out, and may not na
     );
     assert.ok(await redeem(services, client, code, { redirectUri: null }));
   }, { redirectUriGiven: false }));
+
+Deno.test("a code of the older form, without its time, is redeemed once", () =>
+  withCode(async (services, client, code) => {
+    const older = await olderForm(services, code);
+    await refuses(() => redeem(services, client, code), "invalid_grant", "code_unknown_or_expired");
+    assert.ok(await redeem(services, client, older));
+    await refuses(() => redeem(services, client, older), "invalid_grant", "code_replayed");
+  }));
 
 Deno.test("a code ends after 60 seconds", () =>
   withCode(async (services, client, code) => {

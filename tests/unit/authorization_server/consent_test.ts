@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { approve, CODE_TTL_MS } from "../../../lib/authorization_server/consent.ts";
 import { findAuthorization } from "../../../lib/authorization_server/waiting_authorization.ts";
-import { hashSecret } from "../../../lib/crypto/secret_token.ts";
+import { tokenId } from "../../../lib/crypto/secret_token.ts";
 import { authorizationCodes, grants, grantsByUser } from "../../../lib/store/schema.ts";
 import { testServices } from "../../support/services.ts";
 import { ALPHA, BROWSER, redeem, someClient, someCode, someWaiting, USER } from "./stage.ts";
@@ -19,9 +19,9 @@ Deno.test("an approval writes grant and code and removes the request", async () 
     grantTtlSeconds: 1000,
   });
   assert.ok(approved);
-  assert.match(approved.code, /^ac_[A-Za-z0-9_-]{43}$/);
+  assert.match(approved.code, /^ac_[0-9a-v]{9}[A-Za-z0-9_-]{43}$/);
   assert.equal(await findAuthorization(services, entry.id[0], BROWSER), null);
-  const code = await store.get(authorizationCodes, hashSecret(approved.code));
+  const code = await store.get(authorizationCodes, tokenId(approved.code));
   assert.deepEqual(
     [code?.value.grantId, code?.value.usedAt, code?.value.grantExpiresAt, code?.value.expiresAt],
     [approved.grant.grantId, null, clock.now() + 1_000_000, clock.now() + CODE_TTL_MS],

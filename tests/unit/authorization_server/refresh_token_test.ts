@@ -1,9 +1,10 @@
 /** Rotation: one lineage, a grace for lost answers, and an end for everything that looks like theft. */
 import assert from "node:assert/strict";
-import { hashSecret } from "../../../lib/crypto/secret_token.ts";
+import { Buffer } from "node:buffer";
+import { hashSecret, tokenId } from "../../../lib/crypto/secret_token.ts";
 import { grants, refreshTokens } from "../../../lib/store/schema.ts";
 import { type TestServices, testServices } from "../../support/services.ts";
-import { ALPHA, BETA, ORIGIN, refuses, rotate, someClient, somePair } from "./stage.ts";
+import { ALPHA, BETA, olderForm, ORIGIN, refuses, rotate, someClient, somePair } from "./stage.ts";
 
 type Pair = Awaited<ReturnType<typeof somePair>>;
 type SomeClient = Awaited<ReturnType<typeof someClient>>;
@@ -29,9 +30,13 @@ Deno.test("a refresh token is exchanged for a new pair of the same grant", () =>
     assert.notEqual(second.refreshToken, first.refreshToken);
     assert.notEqual(second.accessToken, first.accessToken);
     assert.equal(second.resource, ALPHA.resource);
-    const old = await services.store.get(refreshTokens, hashSecret(first.refreshToken));
-    assert.equal(old?.value.successor?.hash, hashSecret(second.refreshToken));
-    assert.ok(!old?.value.successor?.sealedPair.includes(second.refreshToken.slice(3, 13)));
+    const old = await services.store.get(refreshTokens, tokenId(first.refreshToken));
+    assert.equal(old?.value.successor, tokenId(second.refreshToken));
+    const kept = await services.store.get(refreshTokens, tokenId(second.refreshToken));
+    assert.ok(kept?.value.sealedPair);
+    for (const secret of [second.refreshToken, second.accessToken]) {
+      assert.ok(!Buffer.from(kept.value.sealedPair, "base64").includes(secret.slice(12, 22)));
+    }
   }));
 
 Deno.test("within the grace a rotated token answers with the very same pair (AS-58, B9 141)", () =>
@@ -62,6 +67,61 @@ Deno.test("a token whose successor was used ends the grant, even within the grac
     assert.equal(await isAlive(services, first), false);
     await refuses(() => rotate(services, client, third.refreshToken), "invalid_grant", "grant_ended");
   }));
+
+Deno.test("a pair is kept until it is rotated, and then nobody's any more", () =>
+  withPair(async (services, client, first) => {
+    const pairOf = async ({ refreshToken }: Pair) =>
+      (await services.store.get(refreshTokens, tokenId(refreshToken)))?.value.sealedPair;
+    const second = await rotate(services, client, first.refreshToken);
+    assert.equal(await pairOf(first), null);
+    assert.ok(await pairOf({ ...first, ...second }));
+    await rotate(services, client, second.refreshToken);
+    assert.equal(await pairOf({ ...first, ...second }), null);
+  }));
+
+Deno.test("a token of the older form, without its time, is rotated, repeated within the grace, and ends the grant after it", () =>
+  withPair(async (services, client, first) => {
+    const older = await olderForm(services, first.refreshToken);
+    const second = await rotate(services, client, older);
+    assert.deepEqual(await rotate(services, client, older), second);
+    services.clock.advance({ seconds: 120 });
+    await refuses(() => rotate(services, client, older), ...replayed);
+    assert.equal(await isAlive(services, first), false);
+  }));
+
+Deno.test("a row of before, which held its successor's pair itself, still tells theft; its pair is gone", async () => {
+  for (
+    const [seconds, reason, alive] of [[1, "refresh_token_unreadable", true], [
+      120,
+      replayed[1],
+      false,
+    ]] as const
+  ) {
+    await withPair(async (services, client, first) => {
+      const second = await rotate(services, client, first.refreshToken);
+      for (
+        const [token, successor] of [[second.refreshToken, null], [
+          first.refreshToken,
+          tokenId(second.refreshToken),
+        ]] as const
+      ) {
+        const row = await services.kv.get<Uint8Array>(["refresh_token", tokenId(token)]);
+        const { sealedPair: _, ...record } = JSON.parse(new TextDecoder().decode(row.value?.subarray(1)));
+        const older = {
+          ...record,
+          successor: successor === null ? null : { hash: successor, sealedPair: "AAAA" },
+        };
+        await services.kv.set(
+          row.key,
+          new Uint8Array([1, ...new TextEncoder().encode(JSON.stringify(older))]),
+        );
+      }
+      services.clock.advance({ seconds });
+      await refuses(() => rotate(services, client, first.refreshToken), "invalid_grant", reason);
+      assert.equal(await isAlive(services, first), alive);
+    });
+  }
+});
 
 Deno.test("a grandparent ends the grant long after", () =>
   withPair(async (services, client, first) => {
@@ -106,7 +166,7 @@ Deno.test("a wrong request is refused, rotates nothing, and ends nothing (AS-59)
     for (const [token, changes, code, reason] of wrong) {
       await refuses(() => rotate(services, client, token, changes), code, reason);
     }
-    const record = await services.store.get(refreshTokens, hashSecret(first.refreshToken));
+    const record = await services.store.get(refreshTokens, tokenId(first.refreshToken));
     assert.equal(record?.value.rotatedAt, null);
     assert.ok(await rotate(services, client, first.refreshToken, { resource: [ALPHA.resource, ORIGIN] }));
   }));
@@ -128,14 +188,14 @@ Deno.test("a narrowed or repeated scope does not narrow the refreshes after it (
   withPair(async (services, client, first) => {
     const second = await rotate(services, client, first.refreshToken, { scope: "mcp:tools" });
     assert.deepEqual(second.scope, ["mcp:tools"]);
-    const record = await services.store.get(refreshTokens, hashSecret(second.refreshToken));
+    const record = await services.store.get(refreshTokens, tokenId(second.refreshToken));
     assert.deepEqual(record?.value.scope, ["mcp:tools"]);
   }));
 
 Deno.test("each use begins the lifetime anew, but none goes beyond the grant (AS-60)", () =>
   withPair(async (services, client, first) => {
     const expiry = async (token: string) =>
-      (await services.store.get(refreshTokens, hashSecret(token)))?.value.expiresAt;
+      (await services.store.get(refreshTokens, tokenId(token)))?.value.expiresAt;
     const end = (await services.store.get(grants, first.grantId))?.value.expiresAt;
     let token = first.refreshToken;
     for (let count = 0; count < 4; count++) {
@@ -169,12 +229,27 @@ Deno.test("of 50 refreshes at a time all get one pair, and one successor is writ
 
 Deno.test("a sealed pair that was altered or moved is refused, and hands out nothing (B15 245)", () =>
   withPair(async (services, client, first) => {
-    await rotate(services, client, first.refreshToken);
-    const entry = await services.store.get(refreshTokens, hashSecret(first.refreshToken));
-    assert.ok(entry?.value.successor);
-    const { successor } = entry.value;
-    const altered = { ...successor, sealedPair: successor.sealedPair.replace(/^../, "AA") };
-    await services.store.write().set(refreshTokens, entry.id, { ...entry.value, successor: altered })
+    const second = await rotate(services, client, first.refreshToken);
+    const entry = await services.store.get(refreshTokens, tokenId(second.refreshToken));
+    assert.ok(entry?.value.sealedPair);
+    const another = await rotate(services, client, (await somePair(services, client)).refreshToken);
+    const moved = await services.store.get(refreshTokens, tokenId(another.refreshToken));
+    const wrong = [entry.value.sealedPair.replace(/^../, "AA"), moved?.value.sealedPair ?? "", "", null];
+    for (const sealedPair of wrong) {
+      await services.store.write().set(refreshTokens, entry.id, { ...entry.value, sealedPair }).commit();
+      await refuses(
+        () => rotate(services, client, first.refreshToken),
+        "invalid_grant",
+        "refresh_token_unreadable",
+      );
+    }
+    // The right pair under the right predecessor, in another row than its own.
+    assert.ok(moved);
+    const { sealedPair } = entry.value;
+    await services.store.write().set(refreshTokens, moved.id, { ...moved.value, sealedPair }).commit();
+    const old = await services.store.get(refreshTokens, tokenId(first.refreshToken));
+    assert.ok(old);
+    await services.store.write().set(refreshTokens, old.id, { ...old.value, successor: moved.id[0] })
       .commit();
     await refuses(
       () => rotate(services, client, first.refreshToken),

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { AccessTokenVerifier } from "../../../lib/authorization_server/access_token.ts";
 import { revokeToken } from "../../../lib/authorization_server/revocation.ts";
-import { hashSecret } from "../../../lib/crypto/secret_token.ts";
+import { hashSecret, tokenId } from "../../../lib/crypto/secret_token.ts";
 import { grants } from "../../../lib/store/schema.ts";
 import { testServices } from "../../support/services.ts";
-import { refuses, rotate, someClient, somePair } from "./stage.ts";
+import { olderForm, refuses, rotate, someClient, somePair } from "./stage.ts";
 
 Deno.test("a revoked access token is dead at once; its grant and its siblings live on (RFC 7009 §2)", async () => {
   using services = await testServices();
@@ -36,6 +36,24 @@ Deno.test("a revoked refresh token ends the grant and every token under it, also
   }
 });
 
+Deno.test("tokens of the older form, without their time, are revoked alike", async () => {
+  using services = await testServices();
+  const verifier = new AccessTokenVerifier(services);
+  const client = await someClient(services);
+  const pair = await somePair(services, client);
+  const [access, refresh] = [
+    await olderForm(services, pair.accessToken),
+    await olderForm(services, pair.refreshToken),
+  ];
+  assert.ok(await verifier.verify(access));
+  await revokeToken(services, client, access);
+  assert.equal(verifier.peek(access), undefined);
+  assert.equal(await verifier.verify(access), null);
+  assert.ok(await services.store.get(grants, pair.grantId));
+  await revokeToken(services, client, refresh);
+  assert.equal(await services.store.get(grants, pair.grantId), null);
+});
+
 Deno.test("another client's token is left alone (B10 156)", async () => {
   using services = await testServices();
   const verifier = new AccessTokenVerifier(services);
@@ -51,7 +69,15 @@ Deno.test("unknown tokens, hashes and ids revoke nothing and fail nothing (WOP #
   const client = await someClient(services);
   const pair = await somePair(services, client);
   for (
-    const token of ["", "at_x", hashSecret(pair.refreshToken), pair.grantId, "x".repeat(60_000), "\u0000"]
+    const token of [
+      "",
+      "at_x",
+      hashSecret(pair.refreshToken),
+      tokenId(pair.refreshToken),
+      pair.grantId,
+      "x".repeat(60_000),
+      "\u0000",
+    ]
   ) {
     await revokeToken(services, client, token);
   }

@@ -17,7 +17,15 @@ import {
   saveAuthorization,
 } from "../../../lib/authorization_server/waiting_authorization.ts";
 import type { RedirectUriPolicy } from "../../../lib/oauth/redirect_uri.ts";
-import type { AuthorizationRecord, GrantRecord } from "../../../lib/store/schema.ts";
+import { hashSecret, tokenId } from "../../../lib/crypto/secret_token.ts";
+import type { Collection, Expiring } from "../../../lib/store/collection.ts";
+import {
+  accessTokens,
+  authorizationCodes,
+  type AuthorizationRecord,
+  type GrantRecord,
+  refreshTokens,
+} from "../../../lib/store/schema.ts";
 import type { Entry } from "../../../lib/store/store.ts";
 import type { TestServices } from "../../support/services.ts";
 
@@ -151,6 +159,21 @@ export async function rotate(
     ...request,
   });
   return { ...pair, refreshToken: pair.refreshToken ?? "" };
+}
+
+/** A token as gateways issued it before tokens carried their time, in place of this one: its row's id is the hash alone. */
+export async function olderForm(services: TestServices, token: string): Promise<string> {
+  const older = token.slice(0, 3) + token.slice(-43);
+  const kinds = { at_: accessTokens, rt_: refreshTokens, ac_: authorizationCodes };
+  const kind: Collection<Expiring> | undefined = Object.entries(kinds).find(([prefix]) =>
+    token.startsWith(prefix)
+  )?.[1];
+  assert.ok(kind);
+  const { kv } = services;
+  const row = await kv.get([kind.name, tokenId(token)]);
+  assert.ok(row.versionstamp);
+  await kv.atomic().delete(row.key).set([kind.name, hashSecret(older)], row.value).commit();
+  return older;
 }
 
 /** Asserts that a step is refused with this code and this reason in the log. */

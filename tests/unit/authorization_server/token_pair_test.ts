@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { tokenResponse } from "../../../lib/authorization_server/token_pair.ts";
 import { issuePair } from "../../../lib/authorization_server/token_pair.ts";
-import { hashSecret } from "../../../lib/crypto/secret_token.ts";
+import { tokenId } from "../../../lib/crypto/secret_token.ts";
 import { accessTokens, type GrantRecord, refreshTokens } from "../../../lib/store/schema.ts";
 import { type TestServices, testServices } from "../../support/services.ts";
 import { ALPHA, LIFETIMES, REDIRECT_URI, USER } from "./stage.ts";
@@ -40,9 +40,9 @@ async function issue(services: TestServices, seconds: number, withRefreshToken =
 Deno.test("a pair is two secrets, kept by their hashes, for one route and one user", async () => {
   using services = await testServices();
   const pair = await issue(services, 90 * 86_400);
-  assert.match(pair.accessToken, /^at_[A-Za-z0-9_-]{43}$/);
-  assert.match(pair.refreshToken ?? "", /^rt_[A-Za-z0-9_-]{43}$/);
-  const access = await services.store.get(accessTokens, hashSecret(pair.accessToken));
+  assert.match(pair.accessToken, /^at_[0-9a-v]{9}[A-Za-z0-9_-]{43}$/);
+  assert.match(pair.refreshToken ?? "", /^rt_[0-9a-v]{9}[A-Za-z0-9_-]{43}$/);
+  const access = await services.store.get(accessTokens, tokenId(pair.accessToken));
   assert.deepEqual(access?.value, {
     grantId: "g",
     clientId: "c",
@@ -52,7 +52,7 @@ Deno.test("a pair is two secrets, kept by their hashes, for one route and one us
     scope: ["mcp:tools"],
     expiresAt: services.clock.now() + 900_000,
   });
-  const refresh = await services.store.get(refreshTokens, hashSecret(pair.refreshToken ?? ""));
+  const refresh = await services.store.get(refreshTokens, tokenId(pair.refreshToken ?? ""));
   assert.deepEqual([refresh?.value.rotatedAt, refresh?.value.successor], [null, null]);
   assert.equal(refresh?.value.expiresAt, services.clock.now() + 30 * 86_400_000);
 });
@@ -68,7 +68,7 @@ Deno.test("nothing that is issued outlives the grant (AS-60)", async () => {
     ]] as const
   ) {
     assert.equal(
-      (await services.store.get(kind, hashSecret(token)))?.value.expiresAt,
+      (await services.store.get(kind, tokenId(token)))?.value.expiresAt,
       services.clock.now() + 60_000,
     );
   }

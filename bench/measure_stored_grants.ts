@@ -2,6 +2,7 @@
  * Whether the figures hold when the store is full: the records that a sign-in left behind are copied a million times under other
  * keys, which needs no knowledge of what they hold, and a gateway on that store takes turns with one on a small store.
  */
+import { dirname } from "node:path";
 import { type Figure, TARGETS } from "./figures.ts";
 import { newKeyRing, ROUTES, type RunningGateway } from "./gateway_process.ts";
 import { load } from "./generator.ts";
@@ -20,7 +21,9 @@ const YEAR_MS = 365 * 86_400_000;
 /** Fills a store, unless one was filled in an earlier run, then measures both in turns. */
 export async function measureStoredGrants(stage: GatewayStage): Promise<readonly Figure[]> {
   const full = await fullStore(stage);
-  await using few = await startContender(stage, {});
+  // Beside the other: the disk is part of the figure.
+  await using fewFile = await emptyStore(dirname(full.kv));
+  await using few = await startContender(stage, fewFile);
   await using many = await startContender(stage, full);
   const ratios: Record<keyof Rates, number[]> = { proxy: [], refresh: [], codeGrant: [] };
   for (let round = -1; round < stage.options.rounds; round++) {
@@ -60,7 +63,7 @@ interface StoreFile {
   readonly keyRing: string;
 }
 
-async function startContender(stage: GatewayStage, store: Partial<StoreFile>): Promise<Contender> {
+async function startContender(stage: GatewayStage, store: StoreFile): Promise<Contender> {
   const gateway = await stageGateway(stage, store);
   const tokens = await TokenLoad.on(stage, gateway);
   return { gateway, tokens, [Symbol.asyncDispose]: () => gateway.child.stop() };
@@ -71,6 +74,16 @@ async function rates(stage: GatewayStage, { gateway, tokens }: Contender): Promi
   const request = { url: gateway.origin + ROUTES.call, bearer, body: CALL_BODY };
   const { perSecond } = await load(stage, request, { connections: 64, seconds: stage.options.seconds });
   return { proxy: perSecond, ...await tokens.round() };
+}
+
+/** A store to be made in `dir`, that is removed at the end. */
+async function emptyStore(dir: string): Promise<StoreFile & AsyncDisposable> {
+  const own = await Deno.makeTempDir({ dir, prefix: "few-" });
+  return {
+    kv: `${own}/few.kv`,
+    keyRing: newKeyRing(),
+    [Symbol.asyncDispose]: () => Deno.remove(own, { recursive: true }),
+  };
 }
 
 /** The store of this run, or the one that `--stored-grants-dir` keeps between runs. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { tokenResponse } from "../../../lib/authorization_server/token_pair.ts";
 import { issuePair } from "../../../lib/authorization_server/token_pair.ts";
 import { tokenId } from "../../../lib/crypto/secret_token.ts";
+import type { Expiring } from "../../../lib/store/collection.ts";
 import { accessTokens, type GrantRecord, refreshTokens } from "../../../lib/store/schema.ts";
 import { type TestServices, testServices } from "../../support/services.ts";
 import { ALPHA, LIFETIMES, REDIRECT_URI, USER } from "./stage.ts";
@@ -71,6 +72,21 @@ Deno.test("nothing that is issued outlives the grant (AS-60)", async () => {
       (await services.store.get(kind, tokenId(token)))?.value.expiresAt,
       services.clock.now() + 60_000,
     );
+  }
+});
+
+Deno.test("what is issued later lies behind what was issued before, whatever its random bits", async () => {
+  using services = await testServices();
+  const issued: string[][] = [[], []];
+  for (let count = 0; count < 12; count++) {
+    services.clock.advance({ ms: 1 });
+    const { accessToken, refreshToken } = await issue(services, 1000);
+    issued[0]?.push(tokenId(accessToken));
+    issued[1]?.push(tokenId(refreshToken ?? ""));
+  }
+  for (const [index, kind] of [accessTokens, refreshTokens].entries()) {
+    const stored = await Array.fromAsync(services.store.list<Expiring>(kind));
+    assert.deepEqual(stored.map(({ id: [id] }) => id), issued[index]);
   }
 });
 

@@ -151,10 +151,8 @@ export class RouteCapabilities {
     if (user === null) return this.#failed(asked, "user_unknown");
     const { issuer, subject, name, email, emailVerified, claims } = user;
     const { verdict, message, request } = asked;
-    let stop = () => {};
-    const late = new Promise<typeof LATE>((resolve) => {
-      stop = this.#deployment.deadlines.start(RULE_MS, () => resolve(LATE));
-    });
+    const late = Promise.withResolvers<typeof LATE>();
+    const deadline = this.#deployment.deadlines.start(RULE_MS, () => late.resolve(LATE));
     try {
       const decision = await Promise.race([
         rule(Object.freeze({ issuer, subject, name, email, emailVerified, claims }), {
@@ -164,14 +162,14 @@ export class RouteCapabilities {
           capability: message?.capability ?? null,
           headers: withoutCredentials(request.headers),
         }),
-        late,
+        late.promise,
       ]);
       return decision === LATE ? this.#failed(asked, "access_rule_too_slow") : this.#book.narrowed(decision);
     } catch (error) {
       const reason = error instanceof AccessDecisionError ? "access_rule_no_decision" : "access_rule_failed";
       return this.#failed(asked, reason, error);
     } finally {
-      stop();
+      deadline.stop();
     }
   }
 

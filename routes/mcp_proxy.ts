@@ -1,10 +1,8 @@
 /** The MCP endpoint of a route: bearer check, one request to the upstream, its answer streamed back (MCP Streamable HTTP). */
 import type { Verdict } from "../lib/authorization_server/access_token.ts";
-import type { Route } from "../lib/gateway/gateway.ts";
 import { readText } from "../lib/http/body.ts";
-
 import { Departure } from "../lib/mcp/departure.ts";
-import { ClientGoneError, forward } from "../lib/mcp/forward.ts";
+import { ClientGoneError, forward, type UpstreamRequest } from "../lib/mcp/forward.ts";
 import { accepts, isJson } from "../lib/mcp/content_negotiation.ts";
 import { checkEra } from "../lib/mcp/era_check.ts";
 import { type HeaderRecord, requestHeaders } from "../lib/mcp/headers.ts";
@@ -16,27 +14,26 @@ import {
   parseMessage,
 } from "../lib/mcp/json_rpc.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
-import type { EventFields } from "../lib/observability/events.ts";
 import { UpstreamEra } from "../lib/mcp/upstream_era.ts";
 import { routeCapabilities } from "./capability_filter.ts";
-import { type Act, type Caller, type OwnHeaders, type Refused, RouteCredential } from "./credential.ts";
+import { type Act, type Caller, type Refused, RouteCredential } from "./credential.ts";
 import type { Deployment, RequestContext } from "./context.ts";
 import { isAllowedOrigin, makeReadable, mcpPreflight } from "./cors.ts";
 import { answerMcpError } from "./error_handler.ts";
 import { handOver } from "./hand_over.ts";
-import { startInvocation } from "./invocation.ts";
+import { type Invocation, startInvocation } from "./invocation.ts";
 import { type Admitted, type Endpoint, judge, type ProxyParts } from "./mcp_exchange.ts";
 import { rateCheckOf } from "./rate_limit.ts";
 import { ownBody, userMustAct } from "./user_must_act.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 
-/** The handler of one route, for every method. */
+/** The handler of one route, for every method. It answers errors, too. */
 export function mcpEndpoint(
   deployment: Deployment,
   parts: ProxyParts,
   { route, upstream }: Pick<Endpoint, "route" | "upstream">,
-): (request: Request, context: RequestContext) => Promise<Response> {
+): (request: Request, context: RequestContext) => Response | Promise<Response> {
   const endpoint: Endpoint = {
     deployment,
     parts,
@@ -47,45 +44,64 @@ export function mcpEndpoint(
     rateCheck: rateCheckOf(route, deployment.services.clock),
     capabilities: routeCapabilities(deployment, route),
   };
-  return async function mcp(request, context) {
+  return (request, context) => {
     const origin = request.headers.get("origin");
-    const allowed = origin === null || isAllowedOrigin(deployment.gateway, context.origin, origin);
-    let response: Response;
-    let caller: Verdict | null = null;
-    try {
-      if (!allowed) throw originRefused();
-      if (request.method === "OPTIONS") {
-        response = mcpPreflight(request, origin);
-      } else {
-        const judged = judge(endpoint, { request, context });
-        // Most verdicts are known: no turn for those.
-        const verdict = judged instanceof Promise ? await judged : judged;
-        if (verdict instanceof Response) {
-          response = verdict;
-        } else {
-          caller = verdict;
-          response = await dispatch(endpoint, { request, context, verdict });
-        }
-      }
-    } catch (error) {
-      const { method } = request;
-      const fields = whose(route, caller);
-      response = answerMcpError(
-        { req: { method, path: context.target.path }, env: context, fields },
-        deployment,
-        error,
-      );
-    }
-    if (origin !== null && allowed) makeReadable(response, origin);
-    return response;
+    const asked = { request, context };
+    return origin === null ? admit(endpoint, asked, null) : answerPage(endpoint, asked, origin);
   };
 }
 
-/** What the events of a request that fails tell of it. */
-function whose({ operationId }: Route, caller: Verdict | null): EventFields {
-  return caller === null
+/** A request that has not passed the gate yet. */
+type Asked = Omit<Admitted, "verdict">;
+
+/** The answer to a page in a browser, which may read it if it is of an origin that may call. */
+async function answerPage(endpoint: Endpoint, asked: Asked, origin: string): Promise<Response> {
+  if (!isAllowedOrigin(endpoint.deployment.gateway, asked.context.origin, origin)) {
+    return failure(endpoint, asked, { caller: null, error: originRefused() });
+  }
+  const response = await admit(endpoint, asked, origin);
+  makeReadable(response, origin);
+  return response;
+}
+
+/** Through the gate. Most verdicts are known: no turn for those. */
+function admit(endpoint: Endpoint, asked: Asked, origin: string | null): Response | Promise<Response> {
+  if (asked.request.method === "OPTIONS") return mcpPreflight(asked.request, origin);
+  const judged = judge(endpoint, asked);
+  return judged instanceof Promise
+    ? judged.then(
+      (verdict) => proceed(endpoint, asked, verdict),
+      (error) => failure(endpoint, asked, { caller: null, error }),
+    )
+    : proceed(endpoint, asked, judged);
+}
+
+function proceed(
+  endpoint: Endpoint,
+  { request, context }: Asked,
+  verdict: Verdict | Response,
+): Response | Promise<Response> {
+  if (verdict instanceof Response) return verdict;
+  const admitted: Admitted = { request, context, verdict };
+  try {
+    return dispatch(endpoint, admitted);
+  } catch (error) {
+    return failure(endpoint, admitted, { caller: verdict, error });
+  }
+}
+
+/** The answer to a request that failed; its event tells whose it was. */
+function failure(
+  { deployment, route }: Endpoint,
+  { request, context }: Asked,
+  { caller, error }: { readonly caller: Verdict | null; readonly error: unknown },
+): Response {
+  const { operationId } = route;
+  const fields = caller === null
     ? { operationId }
     : { operationId, subjectId: caller.userId, clientId: caller.clientId };
+  const req = { method: request.method, path: context.target.path };
+  return answerMcpError({ req, env: context, fields }, deployment, error);
 }
 
 function dispatch(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
@@ -151,30 +167,38 @@ async function relay(
   reading: Promise<string> | null,
 ): Promise<Response> {
   const { request, context, verdict } = admitted;
-  const body = reading === null ? null : await reading;
-  const message = body === null ? null : messageOf(endpoint, admitted, body);
-  const headers = requestHeaders(request.headers, { modern: isModern(message) });
-  addSession(headers, endpoint, admitted, message);
-  const { capabilities } = endpoint;
-  const admission = capabilities === null ? null : capabilities.admit({ ...admitted, message, body });
-  const filter = admission instanceof Promise ? await admission : admission;
-  if (filter instanceof Response) return filter;
-  const known = endpoint.credential.peek(verdict);
-  const credential = known ??
-    await endpoint.credential.resolve({ verdict, context, id: message?.id ?? null });
-  if (credential.kind === "act") {
-    return userMustAct(endpoint, admitted, { required: credential.required, message, body });
-  }
-  const sent = ownBody(endpoint, admitted, { body, message });
-  const controller = new AbortController();
   const { deadlines, services } = endpoint.deployment;
-  const departure = new Departure(request, { deadlines, onLeft: () => controller.abort() });
-  const invocation = startInvocation(services, { context, route: endpoint.route, verdict, message });
-  const sending: Sending = { headers, body: sent, controller };
+  let departure: Departure | null = null;
+  let invocation: Invocation | null = null;
   try {
-    const first = await send(endpoint, admitted, sending, { credential, message });
+    const body = reading === null ? null : await reading;
+    const message = body === null ? null : messageOf(endpoint, admitted, body);
+    const headers = requestHeaders(request.headers, message);
+    addSession(headers, endpoint, admitted, message);
+    const { capabilities } = endpoint;
+    const admission = capabilities === null ? null : capabilities.admit({ ...admitted, message, body });
+    const filter = admission instanceof Promise ? await admission : admission;
+    if (filter instanceof Response) return filter;
+    const id = message?.id ?? null;
+    const credential = endpoint.credential.peek(verdict) ??
+      await endpoint.credential.resolve({ verdict, context, id });
+    if (credential.kind === "act") {
+      return userMustAct(endpoint, admitted, { required: credential.required, message, body });
+    }
+    departure = new Departure(request, deadlines);
+    const sent: UpstreamRequest = {
+      method: request.method,
+      headers: Object.assign(headers, credential.headers),
+      ownHeaders: credential.headers,
+      search: endpoint.route.forwardSearch ? context.target.search : "",
+      body: ownBody(endpoint, admitted, { body, message }),
+      id,
+      controller: departure.controller,
+    };
+    invocation = startInvocation(services, { context, route: endpoint.route, verdict, message });
+    const first = await forward(endpoint.upstream, sent, deadlines);
     const answer = isRefusal(first)
-      ? await askAgain(endpoint, admitted, sending, { refusal: first, credential, message })
+      ? await askAgain(endpoint, { verdict, context, id }, { sent, token: credential.token, refusal: first })
       : first;
     if (!(answer instanceof Response)) {
       invocation.completed("cancelled");
@@ -186,12 +210,13 @@ async function relay(
     return handed instanceof Promise ? await handed : handed;
   } catch (error) {
     // Whoever leaves while an answer is read cuts it short.
-    const cause = departure.left ? new ClientGoneError() : error;
-    invocation.failed(cause);
-    if (cause instanceof ClientGoneError) return new Response(null, { status: 499 });
-    throw cause;
+    const cause = departure?.left ? new ClientGoneError() : error;
+    invocation?.failed(cause);
+    return cause instanceof ClientGoneError
+      ? new Response(null, { status: 499 })
+      : failure(endpoint, admitted, { caller: verdict, error: cause });
   } finally {
-    departure.over();
+    departure?.over();
   }
 }
 
@@ -201,55 +226,29 @@ function isRefusal({ status }: Response): boolean {
 
 /** Where the upstream refuses the credential: its answer to another one, or what the user has to do. */
 async function askAgain(
-  endpoint: Endpoint,
-  admitted: Admitted,
-  sending: Sending,
-  { refusal, credential, message }: {
+  { upstream, credential, deployment }: Endpoint,
+  caller: Caller,
+  { sent, token, refusal }: {
+    readonly sent: UpstreamRequest;
+    readonly token: string | null;
     readonly refusal: Response;
-    readonly credential: OwnHeaders;
-    readonly message: McpMessage | null;
   },
 ): Promise<Response | Act> {
-  const { verdict, context } = admitted;
-  const caller: Caller = { verdict, context, id: message?.id ?? null };
   let answer = refusal;
   // What was refreshed ahead of the call has not been refreshed for a refusal of it.
-  let refused: Refused = { token: credential.token, refreshed: false, sends: 1 };
+  let refused: Refused = { token, refreshed: false, sends: 1 };
   for (;;) {
     // Nobody reads it, whatever comes next.
     await answer.body?.cancel();
     // Which says, too, when there have been enough: the body is a text that can be sent again.
-    const next = await endpoint.credential.afterRefusal(caller, refused, answer);
+    const next = await credential.afterRefusal(caller, refused, answer);
     if (next === null) return answer;
     if (next.kind === "act") return next;
-    answer = await send(endpoint, admitted, sending, { credential: next, message });
+    const headers = { ...sent.headers, ...next.headers };
+    answer = await forward(upstream, { ...sent, headers, ownHeaders: next.headers }, deployment.deadlines);
     if (!isRefusal(answer)) return answer;
     refused = { token: next.token, refreshed: next.refreshed, sends: refused.sends + 1 };
   }
-}
-
-/** What is sent upstream, whatever the credential. */
-interface Sending {
-  readonly headers: HeaderRecord;
-  readonly body: string | null;
-  readonly controller: AbortController;
-}
-
-function send(
-  endpoint: Endpoint,
-  { request, context }: Admitted,
-  { headers, body, controller }: Sending,
-  about: { readonly credential: OwnHeaders; readonly message: McpMessage | null },
-): Promise<Response> {
-  return forward(endpoint.upstream, {
-    method: request.method,
-    headers,
-    ownHeaders: about.credential.headers,
-    search: endpoint.route.forwardSearch ? context.target.search : "",
-    body,
-    id: about.message?.id ?? null,
-    controller,
-  }, endpoint.deployment.deadlines);
 }
 
 /** Adds the session id as the upstream knows it. Whoever did not open the session gets 404; 2026-07-28 has no sessions. */

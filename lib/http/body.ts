@@ -26,8 +26,8 @@ export class BodyIncompleteError extends Error {
 export interface BodyLimits {
   readonly maxBytes: number;
   readonly deadlines: {
-    /** Calls `expire` in `ms` milliseconds, unless the returned function is called before. */
-    start(ms: number, expire: () => void): () => void;
+    /** Calls `expire` in `ms` milliseconds, unless it is called off before. */
+    start(ms: number, expire: () => void): { stop(): void };
   };
 }
 
@@ -96,14 +96,14 @@ function inTime<Value>(
   },
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
-    const stop = limits.deadlines.start(timeFor(bytes), () => reject(new BodyTimeoutError()));
+    const deadline = limits.deadlines.start(timeFor(bytes), () => reject(new BodyTimeoutError()));
     reading.then((value) => {
-      stop();
+      deadline.stop();
       const found = fault(value);
       if (found === null) resolve(value);
       else reject(found);
     }, (cause) => {
-      stop();
+      deadline.stop();
       reject(new BodyIncompleteError(undefined, { cause }));
     });
   });
@@ -117,7 +117,7 @@ async function readPieces(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const reader = stream.getReader();
   let late = false;
-  const stop = deadlines.start(timeFor(bytes), () => {
+  const deadline = deadlines.start(timeFor(bytes), () => {
     late = true;
     // The read that waits is then done.
     reader.cancel().catch(ignore);
@@ -134,7 +134,7 @@ async function readPieces(
     reader.cancel().catch(ignore);
     throw error instanceof BodyTooLargeError ? error : new BodyIncompleteError(undefined, { cause: error });
   } finally {
-    stop();
+    deadline.stop();
   }
   if (late) throw new BodyTimeoutError();
   return Buffer.concat(pieces);

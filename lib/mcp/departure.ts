@@ -1,5 +1,5 @@
 /** Notices that a client has left while its answer is being made, so that nobody works for it any longer. */
-import type { Deadlines } from "../runtime/deadlines.ts";
+import type { Deadline, Deadlines } from "../runtime/deadlines.ts";
 
 /**
  * A client that leaves earlier than this is noticed then, in milliseconds. Most answers are there by then, and to hear of a departure is
@@ -9,30 +9,18 @@ const PATIENCE_MS = 100;
 
 /** Watches one client. */
 export class Departure {
+  /** Is aborted when the client leaves before the answer is {@linkcode over}; others may abort it for reasons of their own. */
+  readonly controller: AbortController = new AbortController();
+  readonly #request: Request;
+  readonly #deadline: Deadline | null = null;
   #left = false;
-  readonly #stop: () => void;
+  #over = false;
 
-  /** Calls `onLeft` once if the client leaves before {@linkcode over}. */
-  constructor(request: Request, { deadlines, onLeft }: {
-    readonly deadlines: Pick<Deadlines, "start">;
-    readonly onLeft: () => void;
-  }) {
-    let isOver = false;
-    const left = () => {
-      if (isOver) return;
-      this.#left = true;
-      onLeft();
-    };
-    const attend = () => {
-      if (request.signal.aborted) left();
-      else request.signal.addEventListener("abort", left, { once: true });
-    };
+  constructor(request: Request, deadlines: Pick<Deadlines, "start">) {
+    this.#request = request;
     // Over HTTP/2, whose requests name no host among their headers, Deno 2.9 does not tell of a departure that it was asked about too late.
-    const stopWaiting = request.headers.has("host") ? deadlines.start(PATIENCE_MS, attend) : attend();
-    this.#stop = () => {
-      isOver = true;
-      stopWaiting?.();
-    };
+    if (request.headers.has("host")) this.#deadline = deadlines.start(PATIENCE_MS, () => this.#attend());
+    else this.#attend();
   }
 
   /** Whether the client has left, as far as is known. */
@@ -42,6 +30,19 @@ export class Departure {
 
   /** The answer is on its way: from here on whoever sends it hears of a departure. */
   over(): void {
-    this.#stop();
+    this.#over = true;
+    this.#deadline?.stop();
+  }
+
+  #attend(): void {
+    const { signal } = this.#request;
+    if (signal.aborted) this.#leave();
+    else signal.addEventListener("abort", () => this.#leave(), { once: true });
+  }
+
+  #leave(): void {
+    if (this.#over) return;
+    this.#left = true;
+    this.controller.abort();
   }
 }

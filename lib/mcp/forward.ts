@@ -27,7 +27,7 @@ export interface UpstreamRequest {
   readonly method: string;
   /** Allow-listed headers and our own. */
   readonly headers: Readonly<HeaderRecord>;
-  /** Headers that are for this upstream alone, its credential among them: they never follow a redirect to another origin. */
+  /** Those of them that are for this upstream alone, its credential among them: they never follow a redirect to another origin. */
   readonly ownHeaders: Readonly<HeaderRecord>;
   /** With its question mark, or empty. */
   readonly search: string;
@@ -56,7 +56,7 @@ export async function forward(
 ): Promise<Response> {
   const { controller } = request;
   let late = false;
-  const stop = deadlines.start(upstream.responseMs, () => {
+  const deadline = deadlines.start(upstream.responseMs, () => {
     late = true;
     controller.abort();
   });
@@ -77,7 +77,7 @@ export async function forward(
     if (controller.signal.aborted) throw new ClientGoneError();
     throw unavailable(upstream, request, FAULTS.upstream_unreachable, error);
   } finally {
-    stop();
+    deadline.stop();
   }
 }
 
@@ -88,9 +88,7 @@ function send(
 ): Promise<Response> {
   const init: RequestInit & { client?: Deno.HttpClient } = {
     method: request.method,
-    headers: atHome
-      ? { ...request.headers, ...request.ownHeaders }
-      : { ...withoutSession(request.headers), ...USER_AGENT },
+    headers: atHome ? request.headers : headersAbroad(request),
     body: request.body,
     redirect: "manual",
     signal: request.controller.signal,
@@ -100,10 +98,11 @@ function send(
   return fetch(url, init);
 }
 
-/** A session, and where its stream was left, are between the client and the upstream: no other origin has them to know. */
-function withoutSession(headers: Readonly<HeaderRecord>): HeaderRecord {
-  const { "mcp-session-id": _session, "last-event-id": _event, ...others } = headers;
-  return others;
+/** A session, and where its stream was left, are between the client and the upstream: no other origin has them to know, either. */
+function headersAbroad({ headers, ownHeaders }: UpstreamRequest): HeaderRecord {
+  const ofUpstream = new Set([...Object.keys(ownHeaders), "mcp-session-id", "last-event-id"]);
+  const others = Object.entries(headers).filter(([name]) => !ofUpstream.has(name));
+  return { ...Object.fromEntries(others), ...USER_AGENT };
 }
 
 function isRedirect({ status }: Response): boolean {

@@ -24,13 +24,16 @@ export type HeaderRecord = Record<string, string>;
 /** What the gateway calls itself, unless the route's `setHeaders` says otherwise. */
 export const USER_AGENT: Readonly<HeaderRecord> = { "user-agent": "sallyport" };
 
-/** The headers of the request that go upstream. */
-export function requestHeaders(headers: Headers, { modern }: { readonly modern: boolean }): HeaderRecord {
+/** The headers of the request that go upstream; `message` is what its body says, `null` if it has none. */
+export function requestHeaders(
+  headers: Headers,
+  message: { readonly modern: unknown } | null,
+): HeaderRecord {
   const listed: HeaderRecord = { "accept-encoding": "identity" };
   // In our words: of two charsets, or of one behind a quote, a server might take the other, and read another message (UTF-7).
-  if (headers.has("content-type")) listed["content-type"] = "application/json";
+  if (message !== null) listed["content-type"] = "application/json";
   for (const name of REQUEST_HEADERS) addListed(listed, headers, name);
-  if (modern) {
+  if (message !== null && message.modern !== null) {
     for (const name of MODERN_HEADERS) addListed(listed, headers, name);
     for (const [name, value] of headers) if (name.startsWith("mcp-param-")) listed[name] = value;
   }

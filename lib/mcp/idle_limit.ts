@@ -28,7 +28,7 @@ export function limitIdle(
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       let idle = false;
-      const stop = deadlines.start(idleMs, () => {
+      const deadline = deadlines.start(idleMs, () => {
         idle = true;
         // The read that waits is then done.
         end();
@@ -37,7 +37,7 @@ export function limitIdle(
         const { done, value } = await reader.read(new Uint8Array(CHUNK_BYTES));
         if (!idle) return done ? controller.close() : controller.enqueue(value);
       } finally {
-        stop();
+        deadline.stop();
       }
       onIdle();
       controller.error(`The upstream sent nothing for ${idleMs} ms.`);

@@ -90,24 +90,28 @@ export interface Events {
  * whole costs several times as much, and events are the dearest thing that the gateway does for a call.
  */
 export class WrittenFields {
-  #json: string;
+  #members: string;
 
   /** Begins with the fields of `base`. */
   constructor(base?: WrittenFields) {
-    this.#json = base === undefined ? "" : base.json;
+    this.#members = base === undefined ? "" : base.members;
   }
 
   /** Adds a field that is not there yet. */
   add<Name extends keyof EventFields>(name: Name, value: NonNullable<EventFields[Name]>): this {
-    this.#json += `${this.#json === "" ? "" : ","}"${name}":${written(value)}`;
+    // In as few pieces as possible: each is an object until the line becomes bytes.
+    this.#members += (labels[name] ??= `,"${name}":`) + written(value);
     return this;
   }
 
-  /** The members of a JSON object, without its braces. */
-  get json(): string {
-    return this.#json;
+  /** Members of a JSON object, each after a comma. */
+  get members(): string {
+    return this.#members;
   }
 }
+
+/** The comma and the name of each field that was written so far. */
+const labels: Partial<Record<keyof EventFields, string>> = {};
 
 const RANK: Readonly<Record<EventLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 const LONGEST_FIELD = 256;
@@ -122,20 +126,31 @@ export function createEvents(
 ): Events {
   const { clock, write } = options;
   const least = RANK[options.level];
-  let formatted = { at: Number.NaN, time: "" };
+  let begun = { at: Number.NaN, text: "" };
   const timeOf = (now: number) => {
     // Formatting a date is the dearest part of a line.
-    if (now !== formatted.at) formatted = { at: now, time: new Date(now).toISOString() };
-    return formatted.time;
+    if (now !== begun.at) begun = { at: now, text: `{"time":"${new Date(now).toISOString()}"` };
+    return begun.text;
+  };
+  const names: Record<EventLevel, Partial<Record<EventName, string>>> = {
+    debug: {},
+    info: {},
+    warn: {},
+    error: {},
   };
   return {
     emit(level, event, fields) {
       if (RANK[level] < least) return;
-      const members = fields instanceof WrittenFields ? fields.json : written(fields).slice(1, -1);
-      const rest = members === "" ? "}" : `,${members}}`;
-      write(`{"time":"${timeOf(clock.now())}","level":"${level}","event":"${event}"${rest}`);
+      const name = names[level][event] ??= `,"level":"${level}","event":"${event}"`;
+      write(`${timeOf(clock.now())}${name}${membersOf(fields)}}`);
     },
   };
+}
+
+function membersOf(fields: EventFields | WrittenFields): string {
+  if (fields instanceof WrittenFields) return fields.members;
+  const members = written(fields).slice(1, -1);
+  return members === "" ? "" : `,${members}`;
 }
 
 /** Identifiers, and most names. */

@@ -3,19 +3,25 @@
 /** How late a deadline may be noticed, in milliseconds. */
 const TICK_MS = 100;
 
+/** A deadline that runs. */
+export interface Deadline {
+  /** Calls it off. Safe to call twice, and afterwards. */
+  stop(): void;
+}
+
 /** A set of running deadlines. */
 export class Deadlines {
   /** A ring, so that what comes and goes with every request costs two links each, and no hash. */
   readonly #ring = new Running(Number.POSITIVE_INFINITY, () => {});
   #timer: ReturnType<typeof setInterval> | null = null;
 
-  /** Calls `expire` once, `ms` milliseconds from now or up to 100 ms later. The returned function calls it off. */
-  start(ms: number, expire: () => void): () => void {
+  /** Calls `expire` once, `ms` milliseconds from now or up to 100 ms later. */
+  start(ms: number, expire: () => void): Deadline {
     // Elapsed time, not wall-clock time: a clock that is set must not end requests.
     const running = new Running(performance.now() + ms, expire);
     running.insertBefore(this.#ring);
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
-    return () => running.remove();
+    return running;
   }
 
   /** Stops the timer; running deadlines never expire. */
@@ -42,7 +48,7 @@ export class Deadlines {
 }
 
 /** A link of the ring; one that was removed leads to itself. */
-class Running {
+class Running implements Deadline {
   next: Running = this;
   #previous: Running = this;
 
@@ -53,6 +59,10 @@ class Running {
     this.#previous = other.#previous;
     other.#previous.next = this;
     other.#previous = this;
+  }
+
+  stop(): void {
+    this.remove();
   }
 
   /** Returns false if it was removed before. */

@@ -1,13 +1,13 @@
 /** Attack corpus B13: bodies that are too large, too slow, or packed. */
 import assert from "node:assert/strict";
-import { Deadlines } from "../../lib/runtime/deadlines.ts";
+import { type Deadline, Deadlines } from "../../lib/runtime/deadlines.ts";
 import { growsLess, MIB } from "../support/memory.ts";
 import { registerClient } from "../support/oauth_flow.ts";
 import { PING, rawScene } from "./raw_scene.ts";
 
 /** A hundred times as fast as the clock, so that half a minute takes 300 ms. */
 class ShortDeadlines extends Deadlines {
-  override start(ms: number, expire: () => void): () => void {
+  override start(ms: number, expire: () => void): Deadline {
     return super.start(ms / 100, expire);
   }
 }

@@ -12,7 +12,7 @@ import {
 const LIMIT = 1000;
 
 /** Time that does not pass unless a test says so. */
-const limits = { maxBytes: LIMIT, deadlines: { start: () => () => {} } };
+const limits = { maxBytes: LIMIT, deadlines: { start: () => ({ stop() {} }) } };
 
 /** A body in pieces without a length, and how much of it was taken. */
 function streamed(pieces: number, size: number) {
@@ -103,7 +103,7 @@ Deno.test("through a real server: chunked bodies are cut off, and contradicting 
 });
 
 Deno.test("text is UTF-8 or nothing, read at once and read in pieces (TR-01)", async () => {
-  const limits = { maxBytes: 1_000_000, deadlines: { start: () => () => {} } };
+  const limits = { maxBytes: 1_000_000, deadlines: { start: () => ({ stop() {} }) } };
   const large = (text: string) => text.repeat(200_000 / text.length);
   for (const text of ["a", "\u00fc", "\ufffd", large("\u00e9\u{1f511} "), large("ab")]) {
     const bytes = new TextEncoder().encode(text);
@@ -129,7 +129,7 @@ function heldDeadlines() {
     start(ms: number, expire: () => void) {
       asked.push(ms);
       running.add(expire);
-      return () => void running.delete(expire);
+      return { stop: () => void running.delete(expire) };
     },
   };
 }

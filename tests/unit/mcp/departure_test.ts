@@ -17,11 +17,12 @@ function visit(headers: HeadersInit = { host: "gateway.example" }) {
   const deadlines = {
     start(_ms: number, expire: () => void) {
       running = expire;
-      return () => void (running = null);
+      return { stop: () => void (running = null) };
     },
   };
   let told = 0;
-  const departure = new Departure(request, { deadlines, onLeft: () => told++ });
+  const departure = new Departure(request, deadlines);
+  departure.controller.signal.addEventListener("abort", () => told++);
   return {
     departure,
     leave: () => client.abort(),

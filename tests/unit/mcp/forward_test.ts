@@ -41,16 +41,17 @@ async function send(
   changes: Partial<UpstreamRequest> = {},
 ): Promise<Response> {
   const deadlines = new Deadlines();
+  const ownHeaders = { "authorization": "Bearer upstream-credential" };
   try {
     return await forward(upstream, {
       method: "POST",
-      headers: { "content-type": "application/json" },
-      ownHeaders: { "authorization": "Bearer upstream-credential" },
       search: "",
       body: '{"id":7}',
       id: 7,
       controller: new AbortController(),
       ...changes,
+      headers: { ...changes.headers ?? { "content-type": "application/json" }, ...ownHeaders },
+      ownHeaders,
     }, deadlines);
   } finally {
     deadlines.close();

@@ -59,7 +59,7 @@ Deno.test("what events share stands in each of them, beside their own, shortened
     { ...common, level: "warn", event: "mcp_capability_completed", status: 502 },
   ]);
   for (const line of lines) assert.doesNotMatch(line, /[\n\u202e]/);
-  assert.equal(base.json, '"requestId":"r"');
+  assert.equal(base.members, ',"requestId":"r"');
 });
 
 Deno.test("an event below the level is not written", () => {

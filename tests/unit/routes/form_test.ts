@@ -5,7 +5,7 @@ import { OAuthError } from "../../../lib/oauth/errors.ts";
 import { readForm } from "../../../routes/form.ts";
 
 /** No time passes here. */
-const untimed = { deadlines: { start: () => () => {} } };
+const untimed = { deadlines: { start: () => ({ stop() {} }) } };
 const FORM = "application/x-www-form-urlencoded";
 
 function post(body: string, type: string | null = FORM): Request {

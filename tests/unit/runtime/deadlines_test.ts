@@ -1,6 +1,6 @@
 /** Many deadlines on one timer. */
 import assert from "node:assert/strict";
-import { Deadlines } from "../../../lib/runtime/deadlines.ts";
+import { type Deadline, Deadlines } from "../../../lib/runtime/deadlines.ts";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -21,10 +21,10 @@ Deno.test("each deadline expires once, not before its time and at most a tick or
 Deno.test("a deadline that is called off does not expire, and calling off twice is harmless", async () => {
   const deadlines = new Deadlines();
   const expired: string[] = [];
-  const stop = deadlines.start(20, () => expired.push("a"));
+  const deadline = deadlines.start(20, () => expired.push("a"));
   deadlines.start(20, () => expired.push("b"));
-  stop();
-  stop();
+  deadline.stop();
+  deadline.stop();
   await pause(250);
   assert.deepEqual(expired, ["b"]);
   deadlines.close();
@@ -51,13 +51,13 @@ Deno.test("`close()` ends everything at once", async () => {
 Deno.test("a deadline may be started or called off while others expire", async () => {
   const deadlines = new Deadlines();
   const expired: string[] = [];
-  let stopSecond = () => {};
+  let second: Deadline | null = null;
   deadlines.start(10, () => {
     expired.push("a");
-    stopSecond();
+    second?.stop();
     deadlines.start(10, () => expired.push("c"));
   });
-  stopSecond = deadlines.start(10, () => expired.push("b"));
+  second = deadlines.start(10, () => expired.push("b"));
   await pause(450);
   assert.deepEqual(expired, ["a", "c"]);
   deadlines.close();

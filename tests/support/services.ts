@@ -52,7 +52,7 @@ export async function testServices(options: TestServicesOptions = {}): Promise<T
         void emitted.push({
           level,
           event,
-          ...(fields instanceof WrittenFields ? JSON.parse(`{${fields.json}}`) : fields),
+          ...(fields instanceof WrittenFields ? JSON.parse(`{${fields.members.slice(1)}}`) : fields),
         }),
     },
   });

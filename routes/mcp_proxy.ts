@@ -66,14 +66,16 @@ async function answerPage(endpoint: Endpoint, asked: Asked, origin: string): Pro
 
 /** Through the gate. Most verdicts are known: no turn for those. */
 function admit(endpoint: Endpoint, asked: Asked, origin: string | null): Response | Promise<Response> {
-  if (asked.request.method === "OPTIONS") return mcpPreflight(asked.request, origin);
-  const judged = judge(endpoint, asked);
-  return judged instanceof Promise
-    ? judged.then(
-      (verdict) => proceed(endpoint, asked, verdict),
-      (error) => failure(endpoint, asked, { caller: null, error }),
-    )
-    : proceed(endpoint, asked, judged);
+  const failed = (error: unknown) => failure(endpoint, asked, { caller: null, error });
+  try {
+    if (asked.request.method === "OPTIONS") return mcpPreflight(asked.request, origin);
+    const judged = judge(endpoint, asked);
+    return judged instanceof Promise
+      ? judged.then((verdict) => proceed(endpoint, asked, verdict), failed)
+      : proceed(endpoint, asked, judged);
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 function proceed(
@@ -238,8 +240,8 @@ async function askAgain(
   // What was refreshed ahead of the call has not been refreshed for a refusal of it.
   let refused: Refused = { token, refreshed: false, sends: 1 };
   for (;;) {
-    // Nobody reads it, whatever comes next.
-    await answer.body?.cancel();
+    // Nobody reads it, whatever comes next; it may have broken already.
+    await answer.body?.cancel().catch(() => {});
     // Which says, too, when there have been enough: the body is a text that can be sent again.
     const next = await credential.afterRefusal(caller, refused, answer);
     if (next === null) return answer;

@@ -81,10 +81,13 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
   return await readPieces(request.body, length ?? limits.maxBytes, limits);
 }
 
+/** `null`: not told, or not in one number. A header that stands twice comes as a list; such a body is counted as it comes. */
 function statedLength(request: Request): number | null {
   const length = request.headers.get("content-length");
-  return length === null ? null : Number(length);
+  return length !== null && DIGITS.test(length) ? Number(length) : null;
 }
+
+const DIGITS = /^\d+$/;
 
 /** A body that the platform reads, unless it takes too long or `fault` finds one. */
 function inTime<Value>(

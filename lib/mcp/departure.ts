@@ -2,8 +2,9 @@
 import type { Deadline, Deadlines } from "../runtime/deadlines.ts";
 
 /**
- * A client that leaves earlier than this is noticed then, in milliseconds. Most answers are there by then, and to hear of a departure is
- * dear: `request.signal` is a task of its own in the runtime, for every request, until its answer has been sent.
+ * A client that leaves earlier than this, in milliseconds, is noticed then or a tick of the deadlines later. Most answers are there by
+ * then, and to hear of a departure is dear: `request.signal` is a task of its own in the runtime, for every request, until its answer has
+ * been sent.
  */
 const PATIENCE_MS = 100;
 
@@ -18,7 +19,8 @@ export class Departure {
 
   constructor(request: Request, deadlines: Pick<Deadlines, "start">) {
     this.#request = request;
-    // Over HTTP/2, whose requests name no host among their headers, Deno 2.9 does not tell of a departure that it was asked about too late.
+    // Over HTTP/2 Deno 2.9 does not tell of a departure that it was asked about too late. Its requests name their host beside the headers;
+    // of a client that names it there as well an early departure is not heard, and the upstream answers for nobody.
     if (request.headers.has("host")) this.#deadline = deadlines.start(PATIENCE_MS, () => this.#attend());
     else this.#attend();
   }

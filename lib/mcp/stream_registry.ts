@@ -12,7 +12,7 @@ const CHECK_INTERVAL_MS = 250;
 export interface OpenStream {
   readonly userId: string;
   readonly grantId: string;
-  /** Hash of the access token it was opened with. */
+  /** The id of the row of the access token it was opened with. */
   readonly tokenId: string;
   /** When that token expires: milliseconds since the epoch. */
   readonly expiresAt: number;

@@ -35,7 +35,8 @@ export class Deadlines {
     const now = performance.now();
     const due: Running[] = [];
     for (let running = this.#ring.next; running !== this.#ring; running = running.next) {
-      if (running.at <= now) due.push(running);
+      // Also one that is no number: what cannot be waited for is over.
+      if (!(running.at > now)) due.push(running);
     }
     // Each of them may call off others, and start new ones.
     for (const running of due) if (running.remove()) running.expire();

@@ -13,7 +13,7 @@ export const REVOCATION_FRESHNESS_MS = 90;
 
 const REVOCATION_TTL_MS = 5 * 60_000;
 
-/** Hears the id of a grant, or the hash of an access token, that was revoked. */
+/** Hears the id of a grant, or of an access token's row, that was revoked. */
 export type RevocationListener = (id: string) => void;
 
 /** The feed of one process. */

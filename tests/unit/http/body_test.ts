@@ -46,6 +46,15 @@ Deno.test("a body with a length is read up to the limit and not beyond (B13 198)
   assert.equal(large.bodyUsed, false);
 });
 
+Deno.test("a length that is no one number is none: the body is counted as it comes (B13 198, 206)", async () => {
+  for (const stated of ["5, 5", "5,5", "", "x", "1e9", "-1"]) {
+    for (const read of [readBody, readText]) {
+      assert.equal((await read(sized(LIMIT, stated), limits)).length, LIMIT, stated);
+      await assert.rejects(() => read(sized(LIMIT + 1, stated), limits), BodyTooLargeError, stated);
+    }
+  }
+});
+
 Deno.test("a body without a length is read piece by piece, in order", async () => {
   const { request } = streamed(4, 250);
   const body = await readBody(request, limits);

@@ -18,6 +18,14 @@ Deno.test("each deadline expires once, not before its time and at most a tick or
   deadlines.close();
 });
 
+Deno.test("a time that is no number is over at once: nothing waits for ever", async () => {
+  const deadlines = new Deadlines();
+  const expired = Promise.withResolvers<void>();
+  deadlines.start(Number.NaN, expired.resolve);
+  await expired.promise;
+  deadlines.close();
+});
+
 Deno.test("a deadline that is called off does not expire, and calling off twice is harmless", async () => {
   const deadlines = new Deadlines();
   const expired: string[] = [];

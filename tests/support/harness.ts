@@ -105,10 +105,11 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     const sent = Promise.withResolvers<void>();
     // A test reads the answer itself; for the gateway it counts as sent when the test is done with the gateway.
     undelivered.add(sent);
-    return await app.handle(new Request(target, { ...init, headers, redirect: "manual" }), {
+    const response = await app.handle(new Request(target, { ...init, headers, redirect: "manual" }), {
       peer: init.peer ?? "127.0.0.1",
       delivery: { completed: sent.promise },
     });
+    return init.signal ? cutWith(response, init.signal) : response;
   };
   const undelivered = new Set<PromiseWithResolvers<void>>();
   return {
@@ -134,6 +135,13 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       if (options.kv === undefined) kv.close();
     },
   };
+}
+
+/** An answer that ends with the client, as over a network: in process nobody else cuts it. */
+function cutWith(response: Response, signal: AbortSignal): Response {
+  const { status, headers } = response;
+  const body = response.body?.pipeThrough(new TransformStream(), { signal }) ?? null;
+  return new Response(body, { status, headers });
 }
 
 function definitionOf(options: HarnessOptions, upstream: string) {

@@ -94,6 +94,26 @@ Deno.test("a client that goes away cancels the upstream within a second (TR-17)"
   }
 });
 
+Deno.test("a client that goes away in the middle of an answer that is no stream cancels the upstream, too (TR-17)", async () => {
+  const cancelled = Promise.withResolvers<void>();
+  const upstream = () => {
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode('{"jsonrpc":')),
+      cancel: () => cancelled.resolve(),
+    });
+    return new Response(body, { headers: { "content-type": "application/json" } });
+  };
+  await listening({ upstream }, async ({ call }) => {
+    const controller = new AbortController();
+    const response = await call({ signal: controller.signal });
+    const reader = response.body?.getReader();
+    await reader?.read();
+    controller.abort();
+    await reader?.cancel().catch(() => {});
+    await within(2000, cancelled.promise, "the upstream hears of it");
+  });
+});
+
 for (
   const [when, ms, http2] of [
     ["at once", 0, false],

@@ -3,7 +3,7 @@ import type { Verdict } from "../lib/authorization_server/access_token.ts";
 import type { Route } from "../lib/gateway/gateway.ts";
 import { ClientGoneError } from "../lib/mcp/forward.ts";
 import { JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
-import { type EventLevel, type Events, WrittenFields } from "../lib/observability/events.ts";
+import { type EventLevel, type Events, member, type WrittenFields } from "../lib/observability/events.ts";
 import type { Services } from "../lib/services.ts";
 import type { RequestContext } from "./context.ts";
 
@@ -40,72 +40,129 @@ export function startInvocation(services: Pick<Services, "events">, about: About
   };
 }
 
-/** The two events of one message. */
+/** The two events of one message. It keeps nothing of the request but the words of what both events say: events are written later. */
 class OneInvocation implements Invocation {
   readonly #events: Events;
   readonly #level: EventLevel;
-  /** What both events say. */
-  readonly #fields: WrittenFields;
+  readonly #subject: Subject;
   readonly #startedAt = performance.now();
   #upstreamLatencyMs = 0;
   #status = 0;
 
   constructor(events: Events, { context, route, verdict, message }: About) {
+    const method = message?.method ?? null;
     this.#events = events;
-    this.#level = message?.method && CAPABILITY_METHODS.has(message.method) ? "info" : "debug";
-    this.#fields = new WrittenFields(callerOf(verdict, route)).add("requestId", context.requestId);
-    if (message?.method) this.#fields.add("mcpMethod", message.method);
-    if (message?.capability) this.#fields.add("capability", withoutQuery(message));
-    events.emit(this.#level, "mcp_capability_invoked", this.#fields);
+    this.#level = method !== null && CAPABILITY_METHODS.has(method) ? "info" : "debug";
+    this.#subject = new Subject(callerOf(verdict, route), {
+      requestId: context.requestId,
+      method,
+      capability: message?.capability ?? null,
+    });
+    events.emit(this.#level, "mcp_capability_invoked", this.#subject);
   }
 
   upstreamAnswered(status: number): void {
-    this.#upstreamLatencyMs = rounded(performance.now() - this.#startedAt);
+    this.#upstreamLatencyMs = performance.now() - this.#startedAt;
     this.#status = status;
   }
 
   completed(outcome?: "cancelled"): void {
-    const fields = new WrittenFields(this.#fields);
-    // 0: cancelled before there was an answer.
-    if (this.#status !== 0) {
-      fields.add("status", this.#status).add("upstreamLatencyMs", this.#upstreamLatencyMs);
-    }
-    this.#finish(outcome ?? (this.#status < 400 ? "ok" : "error"), fields);
+    this.#finish(outcome ?? (this.#status < 400 ? "ok" : "error"), {
+      status: this.#status,
+      upstreamLatencyMs: this.#upstreamLatencyMs,
+    });
   }
 
   failed(error: unknown): void {
-    const fields = new WrittenFields(this.#fields);
-    if (error instanceof ClientGoneError) return this.#finish("cancelled", fields);
-    if (error instanceof JsonRpcError) fields.add("status", error.status).add("reasonCode", error.reason);
-    else fields.add("reasonCode", "gateway_fault");
-    this.#finish("error", fields);
+    if (error instanceof ClientGoneError) return this.#finish("cancelled", {});
+    this.#finish(
+      "error",
+      error instanceof JsonRpcError
+        ? { status: error.status, reasonCode: error.reason }
+        : { reasonCode: "gateway_fault" },
+    );
   }
 
-  #finish(outcome: "ok" | "error" | "cancelled", fields: WrittenFields): void {
-    fields.add("outcome", outcome).add("latencyMs", rounded(performance.now() - this.#startedAt));
-    this.#events.emit(outcome === "error" ? "warn" : this.#level, "mcp_capability_completed", fields);
+  #finish(outcome: Result["outcome"], how: Omit<Result, "outcome" | "latencyMs">): void {
+    const latencyMs = performance.now() - this.#startedAt;
+    const level = outcome === "error" ? "warn" : this.#level;
+    this.#events.emit(
+      level,
+      "mcp_capability_completed",
+      new Completion(this.#subject, { ...how, outcome, latencyMs }),
+    );
   }
 }
 
-const callers = new WeakMap<Verdict, WrittenFields>();
+/** What both events of a message say; put into words once, for the first of them. */
+class Subject implements WrittenFields {
+  #members: string | null = null;
+
+  constructor(
+    readonly caller: string,
+    readonly call: {
+      readonly requestId: string;
+      readonly method: string | null;
+      readonly capability: string | null;
+    },
+  ) {}
+
+  get members(): string {
+    return this.#members ??= this.#written();
+  }
+
+  #written(): string {
+    const { requestId, method, capability } = this.call;
+    return this.caller + member("requestId", requestId) +
+      (method === null ? "" : member("mcpMethod", method)) +
+      (method === null || !capability ? "" : member("capability", withoutQuery(method, capability)));
+  }
+}
+
+/** How it ended. */
+interface Result {
+  /** 0: cancelled before there was an answer. */
+  readonly status?: number;
+  readonly upstreamLatencyMs?: number;
+  readonly reasonCode?: string;
+  readonly outcome: "ok" | "error" | "cancelled";
+  readonly latencyMs: number;
+}
+
+/** What the second event says. */
+class Completion implements WrittenFields {
+  constructor(readonly subject: Subject, readonly result: Result) {}
+
+  get members(): string {
+    const { status = 0, upstreamLatencyMs, reasonCode, outcome, latencyMs } = this.result;
+    return this.subject.members +
+      (status === 0 ? "" : member("status", status)) +
+      (status === 0 || upstreamLatencyMs === undefined
+        ? ""
+        : member("upstreamLatencyMs", rounded(upstreamLatencyMs))) +
+      (reasonCode === undefined ? "" : member("reasonCode", reasonCode)) +
+      member("outcome", outcome) + member("latencyMs", rounded(latencyMs));
+  }
+}
+
+const callers = new WeakMap<Verdict, string>();
 
 /** The same for all calls with one token, which is good for one route. */
-function callerOf(verdict: Verdict, { operationId }: Route): WrittenFields {
+function callerOf(verdict: Verdict, { operationId }: Route): string {
   let caller = callers.get(verdict);
   if (caller === undefined) {
-    caller = new WrittenFields()
-      .add("operationId", operationId)
-      .add("subjectId", verdict.userId)
-      .add("clientId", verdict.clientId);
+    caller = member("operationId", operationId) + member("subjectId", verdict.userId) +
+      member("clientId", verdict.clientId);
     callers.set(verdict, caller);
   }
   return caller;
 }
 
 /** The name of a tool or a prompt; of a resource its URI up to the query, which may hold anything and is never logged. */
-function withoutQuery({ method, capability }: McpMessage): string {
-  const name = capability ?? "";
-  return method === "tools/call" || method === "prompts/get" ? name : name.split(/[?#]/, 1)[0] ?? "";
+function withoutQuery(method: string, capability: string): string {
+  return method === "tools/call" || method === "prompts/get"
+    ? capability
+    : capability.split(/[?#]/, 1)[0] ?? "";
 }
 
 function rounded(milliseconds: number): number {

@@ -1,10 +1,11 @@
 /** Writes log lines in batches, so that a request never waits for the log; when the reader is too slow, lines are dropped and counted. */
 import { Buffer } from "node:buffer";
+import type { Line } from "./events.ts";
 
 const FLUSH_DELAY_MS = 20;
 const MAX_BUFFERED_CHARACTERS = 8 * 1024 * 1024;
-/** What is older than a few lines becomes bytes: as text, in pieces, it would be copied by every collection of young objects meanwhile. */
-const PIECE_CHARACTERS = 4_096;
+/** So many lines become bytes together: few enough to be gone before the next collection of young objects, which copies what is left. */
+const LINES_AT_ONCE = 64;
 
 /** Where bytes go, such as `Deno.stdout`. */
 export interface ByteSink {
@@ -18,8 +19,8 @@ export class LineWriter {
   readonly #encoder = new TextEncoder();
   #pieces: Uint8Array[] = [];
   /** The last lines, which are not in `#pieces` yet. */
-  #text = "";
-  /** Characters that wait, without those that are just being written. */
+  #lines: Line[] = [];
+  /** Characters in `#pieces`. */
   #waiting = 0;
   /** Characters that are just being written. */
   #leaving = 0;
@@ -34,28 +35,27 @@ export class LineWriter {
   }
 
   /** Adds a line; it is written within 20 ms. */
-  write(line: string): void {
-    // What is being written counts, too: a reader that stalls fills the bound, not the memory.
-    if (this.#waiting + this.#leaving + line.length > MAX_BUFFERED_CHARACTERS) {
-      this.#dropped++;
-      return;
-    }
-    this.#add(line);
+  write(line: Line): void {
+    this.#lines.push(line);
+    if (this.#lines.length >= LINES_AT_ONCE) this.#encode();
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
       void this.flush();
     }, FLUSH_DELAY_MS);
   }
 
-  #add(line: string): void {
-    this.#text += `${line}\n`;
-    this.#waiting += line.length + 1;
-    if (this.#text.length >= PIECE_CHARACTERS) this.#encode();
-  }
-
   #encode(): void {
-    this.#pieces.push(this.#encoder.encode(this.#text));
-    this.#text = "";
+    let text = "";
+    for (const line of this.#lines) {
+      const written = `${line}\n`;
+      // What is being written counts, too: a reader that stalls fills the bound, not the memory.
+      if (this.#waiting + text.length + this.#leaving + written.length > MAX_BUFFERED_CHARACTERS) {
+        this.#dropped++;
+      } else text += written;
+    }
+    this.#lines = [];
+    this.#waiting += text.length;
+    if (text !== "") this.#pieces.push(this.#encoder.encode(text));
   }
 
   /** Writes all that is buffered. */
@@ -67,11 +67,11 @@ export class LineWriter {
   }
 
   async #drain(): Promise<void> {
+    this.#encode();
     if (this.#dropped > 0) {
-      this.#add(this.#onDropped(this.#dropped));
+      this.#pieces.push(this.#encoder.encode(`${this.#onDropped(this.#dropped)}\n`));
       this.#dropped = 0;
     }
-    if (this.#text !== "") this.#encode();
     let bytes: Uint8Array = Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#leaving = this.#waiting;

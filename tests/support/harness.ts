@@ -89,7 +89,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     random,
     kv,
     keyRing: parseKeyRing(TEST_KEYS, random),
-    events: createEvents({ clock, level: "debug", write: (line) => events.push(JSON.parse(line)) }),
+    events: createEvents({ clock, level: "debug", write: (line) => events.push(JSON.parse(String(line))) }),
   });
   const { strangers, upstreams, deadlines } = options;
   const appOptions: AppOptions = {

@@ -1,12 +1,7 @@
 /** The services of a gateway on a store of the test's own, with a clock that the test moves: for unit tests below the router. */
 import { createKeyRingEntry, type KeyRing, parseKeyRing } from "../../lib/crypto/keyring.ts";
 import { type Random, systemRandom } from "../../lib/crypto/secret_token.ts";
-import {
-  type EventFields,
-  type EventLevel,
-  type EventName,
-  WrittenFields,
-} from "../../lib/observability/events.ts";
+import type { EventFields, EventLevel, EventName } from "../../lib/observability/events.ts";
 import { createServices, type Services } from "../../lib/services.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { observeReads } from "./kv_file.ts";
@@ -52,7 +47,7 @@ export async function testServices(options: TestServicesOptions = {}): Promise<T
         void emitted.push({
           level,
           event,
-          ...(fields instanceof WrittenFields ? JSON.parse(`{${fields.members.slice(1)}}`) : fields),
+          ...("members" in fields ? JSON.parse(`{${fields.members.slice(1)}}`) : fields),
         }),
     },
   });

@@ -65,7 +65,7 @@ Deno.test("lines that come while a batch is being written follow it", async () =
   assert.equal(out.state.text, "one\ntwo\n");
 });
 
-Deno.test("a reader that stalls costs 8 MiB at most; what is lost is counted (F32)", async () => {
+Deno.test("a reader that stalls costs 8 MiB and a few lines at most; what is lost is counted (F32)", async () => {
   const out = sink();
   const open = Promise.withResolvers<void>();
   out.state.gate = open.promise;
@@ -81,8 +81,10 @@ Deno.test("a reader that stalls costs 8 MiB at most; what is lost is counted (F3
   await stalled;
   await writer.flush();
   const lines = out.state.text.split("\n");
-  assert.equal(lines.filter((each) => each === line).length, fits);
-  assert.ok(lines.includes("dropped 500"), lines.at(-2)?.slice(0, 40));
+  // Up to 63 lines are not even text yet: they have no length, and find room when they get one.
+  const kept = lines.filter((each) => each === line).length;
+  assert.ok(kept >= fits && kept < fits + 64, String(kept));
+  assert.ok(lines.includes(`dropped ${fits + 500 - kept}`), lines.at(-2)?.slice(0, 40));
   writer.write("alive");
   await writer.flush();
   assert.ok(out.state.text.endsWith("alive\n"));

@@ -4,6 +4,9 @@ import { resolveOrigin } from "../lib/http/public_url.ts";
 import { PATHS } from "../lib/oauth/paths.ts";
 import type { Delivery, Deployment, RequestContext, RequestTarget } from "./context.ts";
 
+/** The global is looked up by a function each time it is asked for. */
+const webCrypto = crypto;
+
 /** Longest request target, in characters. */
 const MAX_TARGET_LENGTH = 16_384;
 
@@ -98,7 +101,7 @@ function isProbe({ basePath }: Deployment["gateway"], { path }: RequestTarget): 
 
 /** Addresses cost more than they look, and a call of a tool needs none: they are read when somebody asks. */
 class EdgeContext implements RequestContext {
-  readonly requestId: string = crypto.randomUUID();
+  readonly requestId: string = webCrypto.randomUUID();
   readonly target: RequestTarget;
   readonly origin: string;
   readonly #from: EdgeFacts;

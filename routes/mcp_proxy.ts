@@ -27,6 +27,8 @@ import { rateCheckOf } from "./rate_limit.ts";
 import { ownBody, userMustAct } from "./user_must_act.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
+const JSON_OR_STREAM = ["application/json", "text/event-stream"] as const;
+const STREAM = ["text/event-stream"] as const;
 
 /** The handler of one route, for every method. It answers errors, too. */
 export function mcpEndpoint(
@@ -133,7 +135,7 @@ function startReading({ deployment }: Endpoint, { request }: Admitted): Promise<
   if (!isJson(headers.get("content-type")) || headers.get("content-encoding") !== null) {
     throw refused(415, "content_type_unsupported", "Send application/json in UTF-8, not encoded further.");
   }
-  if (!accepts(headers.get("accept"), ["application/json", "text/event-stream"])) {
+  if (!accepts(headers.get("accept"), JSON_OR_STREAM)) {
     throw refused(406, "accept_unsupported", "Accept must list application/json and text/event-stream.");
   }
   const { deadlines, gateway } = deployment;
@@ -157,7 +159,7 @@ function checkStreamRequest({ headers }: Request): void {
   if (headers.has("upgrade")) {
     throw refused(400, "upgrade_unsupported", "Connections are not upgraded here: there is no WebSocket.");
   }
-  if (!accepts(headers.get("accept"), ["text/event-stream"])) {
+  if (!accepts(headers.get("accept"), STREAM)) {
     throw refused(406, "accept_unsupported", "Accept must list text/event-stream.");
   }
 }

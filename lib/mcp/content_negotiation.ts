@@ -8,9 +8,15 @@ export function isJson(contentType: string | null): boolean {
   return type === "application/json" && (charset === undefined || charset.replaceAll('"', "") === "utf-8");
 }
 
+/** What MCP asks of a client that posts, letter by letter as the SDKs send it. */
+const USUAL = "application/json, text/event-stream";
+
 /** Whether an `Accept` lists all that is wanted. Lenient where clients are: a missing header and wildcards count as everything. */
-export function accepts(accept: string | null, wanted: readonly string[]): boolean {
-  if (accept === null || accept.includes("*/*")) return true;
+export function accepts(
+  accept: string | null,
+  wanted: readonly ("application/json" | "text/event-stream")[],
+): boolean {
+  if (accept === null || accept === USUAL || accept.includes("*/*")) return true;
   const listed = accept.toLowerCase();
   return wanted.every((type) => listed.includes(type) || listed.includes(`${type.split("/", 1)[0]}/*`));
 }

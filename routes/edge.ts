@@ -22,6 +22,7 @@ export function requestTarget(url: string): RequestTarget {
 
 /** What was found of a URL: the same for all calls of a route. */
 interface Known {
+  readonly url: string;
   /** That came with it: the same URL may be asked for with another. */
   readonly host: string | null;
   readonly target: RequestTarget;
@@ -35,6 +36,8 @@ const MAX_KNOWN = 256;
 export class Edge {
   readonly #deployment: Pick<Deployment, "gateway" | "services">;
   readonly #known = new Map<string, Known>();
+  /** The one asked for last: to compare two URLs is cheaper than to hash one, and calls come in runs. */
+  #last: Known | null = null;
 
   constructor(deployment: Pick<Deployment, "gateway" | "services">) {
     this.#deployment = deployment;
@@ -53,11 +56,18 @@ export class Edge {
     // HTTP/2 has no Host field but an authority, which is then the target's. Asked by `has` first, Deno reads all headers in one go, which
     // it would do in any case when the answer is sent; asked by `get`, it is called once more for each of the many that are looked at here.
     const host = headers.has("host") ? headers.get("host") : null;
-    const known = this.#known.get(url);
-    const found = known !== undefined && known.host === host ? known : this.#find(request, host);
+    const found = this.#remembered(url, host) ?? this.#find(request, host);
     if (found instanceof Response) return found;
     const { target, origin } = found;
     return new EdgeContext({ target, origin, connection, trustedProxies, headers });
+  }
+
+  #remembered(url: string, host: string | null): Known | null {
+    if (this.#last?.url === url && this.#last.host === host) return this.#last;
+    const known = this.#known.get(url);
+    if (known?.host !== host) return null;
+    this.#last = known;
+    return known;
   }
 
   #find({ url, method, headers }: Request, host: string | null): Known | Response {
@@ -82,15 +92,15 @@ export class Edge {
         "This host is not served here. Set publicUrl or allowedHosts in gateway.config.ts if it should be.",
       );
     }
-    const found: Known = { host, target, origin: origin ?? "" };
+    const found: Known = { url, host, target, origin: origin ?? "" };
     // What a proxy says may differ from request to request, and a query is nothing to keep.
-    if (trusted === 0 && target.search === "") this.#remember(url, found);
+    if (trusted === 0 && target.search === "") this.#remember(found);
     return found;
   }
 
-  #remember(url: string, known: Known): void {
+  #remember(known: Known): void {
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-    this.#known.set(url, known);
+    this.#known.set(known.url, known);
   }
 }
 

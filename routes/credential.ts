@@ -67,6 +67,8 @@ export class RouteCredential {
   readonly #upstream: UpstreamConnection | null;
   /** For a route whose credential is the same for everybody. */
   readonly #fixed: OwnHeaders;
+  /** What the calls with one access token were sent with last; gone with what is known of that token. */
+  readonly #known = new WeakMap<Verdict, OwnHeaders>();
   readonly #links = new Map<string, { readonly id: string; readonly madeAt: number }>();
 
   constructor(deployment: Deployment, route: Route) {
@@ -80,14 +82,19 @@ export class RouteCredential {
   }
 
   /** What is known without waiting: a credential for everybody, or one of this user that was just used. `null`: {@linkcode resolve} it. */
-  peek({ userId }: Verdict): CredentialOutcome | null {
+  peek(verdict: Verdict): CredentialOutcome | null {
     const upstream = this.#upstream;
     if (upstream === null) return this.#fixed;
-    const owner = ownerOf(upstream.settings, userId);
+    const owner = ownerOf(upstream.settings, verdict.userId);
     const token = upstream.idJag === null
       ? upstream.connections.peek(owner)
       : upstream.idJag.known(owner, null);
-    return token === null ? null : this.#withToken(token);
+    if (token === null) return null;
+    const known = this.#known.get(verdict);
+    if (known?.token === token) return known;
+    const headers = this.#withToken(token);
+    this.#known.set(verdict, headers);
+    return headers;
   }
 
   #withToken(token: string): OwnHeaders {

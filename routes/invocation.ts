@@ -8,7 +8,9 @@ import type { Services } from "../lib/services.ts";
 import type { RequestContext } from "./context.ts";
 
 /** Methods that use a capability; the others are bookkeeping and told at `debug` only. */
-const CAPABILITY_METHODS = new Set(["tools/call", "prompts/get", "resources/read"]);
+function usesCapability(method: string | null): boolean {
+  return method === "tools/call" || method === "prompts/get" || method === "resources/read";
+}
 
 /** Takes what becomes known of a request; emits its events. */
 export interface Invocation {
@@ -52,7 +54,7 @@ class OneInvocation implements Invocation {
   constructor(events: Events, { context, route, verdict, message }: About) {
     const method = message?.method ?? null;
     this.#events = events;
-    this.#level = method !== null && CAPABILITY_METHODS.has(method) ? "info" : "debug";
+    this.#level = usesCapability(method) ? "info" : "debug";
     this.#subject = new Subject(callerOf(verdict, route), {
       requestId: context.requestId,
       method,

@@ -26,6 +26,7 @@ export function upstreamsOf(
     return {
       operationId,
       url,
+      blank: new Request(url),
       address: route.allowPrivateNetwork
         ? null
         : new UpstreamAddress(url, { allowLoopback, resolve, clock, onFault }),

@@ -13,6 +13,8 @@ export interface Upstream {
   /** Name of the route, for the error that a client may get. */
   readonly operationId: string;
   readonly url: string;
+  /** A request to `url` with nothing in it: filling it in is cheaper than having the URL parsed for each call. */
+  readonly blank: Request;
   /** `null`: it may be anywhere. */
   readonly address: UpstreamAddress | null;
   readonly followRedirects: boolean;
@@ -65,7 +67,8 @@ export async function forward(
     const fault = judged instanceof Promise ? await abortable(judged, controller.signal) : judged;
     if (fault) throw unavailable(upstream, request, FAULTS[fault]);
     const url = targetUrl(upstream.url, request.search);
-    const response = await send(upstream, request, { url, atHome: true });
+    const target = url === upstream.url ? upstream.blank : url;
+    const response = await send(upstream, request, { target, atHome: true });
     const answer = isRedirect(response) ? await follow(upstream, request, { response, url }) : response;
     const unusable = unusableAnswer(answer);
     if (unusable === null) return answer;
@@ -84,7 +87,7 @@ export async function forward(
 function send(
   { client }: Upstream,
   request: UpstreamRequest,
-  { url, atHome }: { readonly url: string; readonly atHome: boolean },
+  { target, atHome }: { readonly target: string | Request; readonly atHome: boolean },
 ): Promise<Response> {
   const init: RequestInit & { client?: Deno.HttpClient } = {
     method: request.method,
@@ -95,7 +98,7 @@ function send(
   };
   // The certificate is a credential, too.
   if (client !== null && atHome) init.client = client;
-  return fetch(url, init);
+  return fetch(target, init);
 }
 
 /** A session, and where its stream was left, are between the client and the upstream: no other origin has them to know, either. */
@@ -138,7 +141,7 @@ async function follow(
     const fault = judged && await abortable(judged, request.controller.signal);
     if (fault) throw unavailable(upstream, request, FAULTS[fault]);
     const atHome = target.origin === new URL(upstream.url).origin;
-    response = await send(upstream, request, { url, atHome });
+    response = await send(upstream, request, { target: url, atHome });
     if (!isRedirect(response)) return response;
   }
   await response.body?.cancel();

@@ -29,6 +29,7 @@ function upstreamServer(answer: (request: Request, url: URL) => Response | Promi
 const upstreamAt = (url: string, changes: Partial<Upstream> = {}): Upstream => ({
   operationId: "alpha",
   url,
+  blank: new Request(url),
   address: null,
   followRedirects: false,
   responseMs: 5_000,

@@ -4,6 +4,7 @@ import {
   createEvents,
   type EventFields,
   type EventLevel,
+  type Line,
   member,
 } from "../../../lib/observability/events.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
@@ -58,6 +59,20 @@ Deno.test("what events share stands in each of them, beside their own, shortened
     { ...common, level: "warn", event: "mcp_capability_completed", status: 502 },
   ]);
   for (const line of lines) assert.doesNotMatch(line, /[\n\u202e]/);
+});
+
+Deno.test("a line that is written later says when it was emitted", () => {
+  const clock = new FakeClock();
+  const waiting: Line[] = [];
+  const events = createEvents({ clock, level: "info", write: (line) => waiting.push(line) });
+  events.emit("info", "gateway_started", {});
+  clock.advance({ ms: 20 });
+  events.emit("info", "gateway_stopping", {});
+  clock.advance({ ms: 20 });
+  assert.deepEqual(waiting.map((line) => JSON.parse(String(line)).time), [
+    "2026-11-21T09:00:00.000Z",
+    "2026-11-21T09:00:00.020Z",
+  ]);
 });
 
 Deno.test("an event below the level is not written", () => {

@@ -32,6 +32,18 @@ Deno.test("lines of the same moment are written together, in order, within 20 ms
   assert.equal(out.state.text, "one\ntwo\nthree\nfour\n");
 });
 
+Deno.test("a line is put into words once, and not before it is written", async () => {
+  const out = sink();
+  const writer = new LineWriter(out, dropped);
+  let asked = 0;
+  const line = { toString: () => `line ${++asked}` };
+  writer.write(line);
+  writer.write(line);
+  assert.equal(asked, 0);
+  await writer.flush();
+  assert.deepEqual([asked, out.state.text], [2, "line 1\nline 2\n"]);
+});
+
 Deno.test("`flush()` writes what is buffered at once, and nothing when there is nothing", async () => {
   const out = sink();
   const writer = new LineWriter(out, dropped);

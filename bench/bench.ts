@@ -1,6 +1,6 @@
 /** `deno task bench`: runs the measurements one after the other, prints one table and writes it as JSON. */
 import { shutDown, stopAll } from "./child_process.ts";
-import { type Figure, table, verdict } from "./figures.ts";
+import { type Figure, scaled, slownessOf, table, verdict } from "./figures.ts";
 import { measureColdStart } from "./measure_cold_start.ts";
 import { measureEventDelay } from "./measure_event_delay.ts";
 import { measureFilter } from "./measure_filter.ts";
@@ -68,9 +68,11 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const figures = await measureAll(bench, interrupted.signal);
     if (interrupted.signal.aborted) return await stop(130);
-    await print(`\n${about(bench)}\n\n${table(figures)}\n`);
+    const slowness = slownessOf(figures);
+    await print(`\n${about(bench)}${speed(slowness)}\n\n${table(figures, slowness)}\n`);
     await write(bench, figures);
-    return await stop(figures.some((figure) => verdict(figure) === "MISSED") && !options.quick ? 1 : 0);
+    const missed = figures.some((figure) => verdict(figure, slowness) === "MISSED");
+    return await stop(missed && !options.quick ? 1 : 0);
   } catch (error) {
     bench.progress(error instanceof Error ? error.stack ?? error.message : String(error));
     return await stop(1);
@@ -153,8 +155,17 @@ function about({ options, cores, generator, nginx, load }: Bench): string {
       : "");
 }
 
+function speed(slowness: number | null): string {
+  return slowness === null
+    ? ""
+    : `\nthe pass-through takes ${
+      slowness.toFixed(2)
+    } times what it took on the machine of the limits: "scaled" is at the speed of that one`;
+}
+
 async function write(bench: Bench, figures: readonly Figure[]): Promise<void> {
   const at = new Date().toISOString();
+  const slowness = slownessOf(figures);
   const { rounds, seconds, quick, bearerBytes, gatewayLog, storedGrants } = bench.options;
   const report = {
     at,
@@ -166,7 +177,12 @@ async function write(bench: Bench, figures: readonly Figure[]): Promise<void> {
     loadAverageAtStart: bench.load,
     generator: bench.generator,
     options: { rounds, seconds, quick, bearerBytes, gatewayLog, storedGrants },
-    figures: figures.map((figure) => ({ ...figure, verdict: verdict(figure) })),
+    slowness,
+    figures: figures.map((figure) => ({
+      ...figure,
+      scaled: scaled(figure, slowness),
+      verdict: verdict(figure, slowness),
+    })),
   };
   const dir = new URL("./results/", import.meta.url);
   await Deno.mkdir(dir, { recursive: true });

@@ -28,7 +28,8 @@ export interface FilteredRequest {
   readonly verdict: Verdict;
   /** `null` for a request without a body. */
   readonly message: McpMessage | null;
-  readonly body: string | null;
+  /** The JSON that it was read from; `undefined` for none. */
+  readonly value: unknown;
 }
 
 /** A refusal, or what has to be done to the answer; `null`: nothing. */
@@ -66,11 +67,11 @@ export class RouteCapabilities {
    * @throws {JsonRpcError} -32600 for a message that two readers could understand in two ways; 400.
    */
   admit(asked: FilteredRequest): Admission | Promise<Admission> {
-    const { request, message, body } = asked;
+    const { request, message, value } = asked;
     if (request.method === "DELETE") return null;
-    const messages = body === null ? [] : messagesOf(JSON.parse(body));
+    const messages = value === undefined ? [] : messagesOf(value);
     if (messages.some(isAmbiguous)) throw ambiguous(message);
-    const need = body === null ? A_STREAM : needOf(messages, {
+    const need = value === undefined ? A_STREAM : needOf(messages, {
       perUser: this.#filter.access.kind !== "allPublic",
       modern: message !== null && message.modern !== null,
     });

@@ -11,6 +11,7 @@ import {
   JSON_RPC_CODES,
   JsonRpcError,
   type McpMessage,
+  type ParsedMessage,
   parseMessage,
 } from "../lib/mcp/json_rpc.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
@@ -28,6 +29,7 @@ import { ownBody, userMustAct } from "./user_must_act.ts";
 
 const METHODS = "GET, POST, DELETE, OPTIONS";
 const JSON_OR_STREAM = ["application/json", "text/event-stream"] as const;
+const NO_MESSAGE = { message: null, value: undefined };
 const STREAM = ["text/event-stream"] as const;
 
 /** The handler of one route, for every method. It answers errors, too. */
@@ -147,12 +149,13 @@ function messageOf(
   { deployment, rateCheck }: Endpoint,
   { request, context, verdict }: Admitted,
   body: string,
-): McpMessage {
-  const message = parseMessage(body, deployment.gateway.limits.jsonDepth);
+): ParsedMessage {
+  const parsed = parseMessage(body, deployment.gateway.limits.jsonDepth);
+  const { message } = parsed;
   checkEra(request.headers, message);
   // The first was counted before it was read; a batch is no way to send a hundred for one.
   for (let more = 1; more < message.elements.length; more++) rateCheck?.(context, verdict);
-  return message;
+  return parsed;
 }
 
 function checkStreamRequest({ headers }: Request): void {
@@ -176,11 +179,11 @@ async function relay(
   let invocation: Invocation | null = null;
   try {
     const body = reading === null ? null : await reading;
-    const message = body === null ? null : messageOf(endpoint, admitted, body);
+    const { message, value } = body === null ? NO_MESSAGE : messageOf(endpoint, admitted, body);
     const headers = requestHeaders(request.headers, message);
     addSession(headers, endpoint, admitted, message);
     const { capabilities } = endpoint;
-    const admission = capabilities === null ? null : capabilities.admit({ ...admitted, message, body });
+    const admission = capabilities === null ? null : capabilities.admit({ ...admitted, message, value });
     const filter = admission instanceof Promise ? await admission : admission;
     if (filter instanceof Response) return filter;
     const id = message?.id ?? null;

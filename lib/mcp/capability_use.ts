@@ -114,8 +114,12 @@ function allows(allowance: Allowance, message: unknown): boolean {
   return judge?.(allowance, isObject(params) ? Object.assign(Object.create(null), params) : {}) ?? false;
 }
 
+/** Methods as they are written: to fold and to trim them changes nothing. */
+const PLAIN_METHOD = /^[a-z/]*$/;
+
 function isJudged(method: string): boolean {
-  return Object.hasOwn(JUDGES, method) || Object.hasOwn(JUDGES, fold(method.trim()));
+  if (Object.hasOwn(JUDGES, method)) return true;
+  return !PLAIN_METHOD.test(method) && Object.hasOwn(JUDGES, fold(method.trim()));
 }
 
 function allowsReference(allowance: Allowance, reference: object): boolean {

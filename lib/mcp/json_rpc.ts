@@ -85,18 +85,24 @@ export function isModern(message: McpMessage | null): boolean {
 /** How deep a message may nest unless the configuration says otherwise. */
 const DEFAULT_DEPTH = 64;
 
+/** A message, and the JSON that it was read from: for whoever has to look further into it, and not to be kept. */
+export interface ParsedMessage {
+  readonly message: McpMessage;
+  readonly value: unknown;
+}
+
 /**
  * Reads a POST body, as every other reader of the same bytes reads it.
  * @throws {JsonRpcError} -32700 for what is no JSON, -32600 for JSON that is ambiguous, too deep, or no JSON-RPC message; 400.
  */
-export function parseMessage(body: string | Uint8Array, maxDepth: number = DEFAULT_DEPTH): McpMessage {
+export function parseMessage(body: string | Uint8Array, maxDepth: number = DEFAULT_DEPTH): ParsedMessage {
   let value: unknown;
   try {
     value = parseStrictJson(body, maxDepth);
   } catch (error) {
     throw unreadable(error instanceof StrictJsonError ? error.reason : "json_malformed", maxDepth);
   }
-  return Array.isArray(value) ? batchOf(value) : messageOf(value);
+  return { message: Array.isArray(value) ? batchOf(value) : messageOf(value), value };
 }
 
 /** How many messages a batch may hold; the SDKs' servers allow as many. */

@@ -78,7 +78,7 @@ async function sdkRefuses(
 
 function gatewayRefuses(headers: Record<string, string>, body: string): boolean {
   try {
-    checkEra(new Headers(headers), parseMessage(body));
+    checkEra(new Headers(headers), parseMessage(body).message);
     return false;
   } catch (error) {
     assert.ok(error instanceof JsonRpcError && error.code === -32020, String(error));

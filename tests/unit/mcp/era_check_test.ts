@@ -8,7 +8,7 @@ const { headerMismatch, invalidParams, invalidRequest } = JSON_RPC_CODES;
 
 /** What the check says: the code of its refusal, or `null`. */
 function verdict(headers: Readonly<Record<string, string>>, message: unknown): number | null {
-  const parsed = parseMessage(JSON.stringify(message));
+  const { message: parsed } = parseMessage(JSON.stringify(message));
   try {
     checkEra(new Headers(headers), parsed);
     return null;

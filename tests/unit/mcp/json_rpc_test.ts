@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { errorBody, JSON_RPC_CODES, JsonRpcError, parseMessage } from "../../../lib/mcp/json_rpc.ts";
 
 const parse = (value: unknown) =>
-  parseMessage(new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value)));
+  parseMessage(new TextEncoder().encode(typeof value === "string" ? value : JSON.stringify(value))).message;
 
 function refused(body: string | Uint8Array, code: number, reason: string): void {
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;

@@ -69,3 +69,33 @@ Deno.test("an answer is read up to a bound, whatever it says of its length", asy
     "a byte order mark is none of the text",
   );
 });
+
+/** An answer as the network gives it: in pieces, into the reader's own buffer. */
+function answerInPieces(bytes: Uint8Array<ArrayBuffer>, pieceBytes: number, statedBytes: number): Response {
+  let sent = 0;
+  const body = new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      controller.enqueue(bytes.slice(sent, sent + pieceBytes));
+      sent += pieceBytes;
+      if (sent >= bytes.length) controller.close();
+    },
+  });
+  return new Response(body, { headers: { "content-length": String(statedBytes) } });
+}
+
+Deno.test("an answer that says its length is read as a whole, in whatever pieces it comes", async () => {
+  const text = `\ufeff${"é🗝".repeat(100)}`;
+  const bytes = new TextEncoder().encode(text);
+  for (const pieceBytes of [1, 7, 300, bytes.length]) {
+    const answer = answerInPieces(bytes, pieceBytes, bytes.length);
+    assert.equal(await readAnswer(answer, 1_000_000), text.slice(1), String(pieceBytes));
+  }
+  const long = new Uint8Array(600_000).fill(0x61);
+  assert.equal((await readAnswer(answerInPieces(long, 65_536, long.length), 1_000_000)).length, 600_000);
+});
+
+Deno.test("an answer that ends before its length is not taken for a whole one", async () => {
+  const bytes = new TextEncoder().encode('{"jsonrpc":"2.0"}');
+  await assert.rejects(readAnswer(answerInPieces(bytes, 5, bytes.length + 1), 1_000), TypeError);
+});

@@ -70,7 +70,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (interrupted.signal.aborted) return await stop(130);
     const slowness = slownessOf(figures);
     await print(`\n${about(bench)}${speed(slowness)}\n\n${table(figures, slowness)}\n`);
-    await write(bench, figures);
+    await write(bench, figures, slowness);
     const missed = figures.some((figure) => verdict(figure, slowness) === "MISSED");
     return await stop(missed && !options.quick ? 1 : 0);
   } catch (error) {
@@ -163,9 +163,8 @@ function speed(slowness: number | null): string {
     } times what it took on the machine of the limits: "scaled" is at the speed of that one`;
 }
 
-async function write(bench: Bench, figures: readonly Figure[]): Promise<void> {
+async function write(bench: Bench, figures: readonly Figure[], slowness: number | null): Promise<void> {
   const at = new Date().toISOString();
-  const slowness = slownessOf(figures);
   const { rounds, seconds, quick, bearerBytes, gatewayLog, storedGrants } = bench.options;
   const report = {
     at,

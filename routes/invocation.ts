@@ -69,10 +69,12 @@ class OneInvocation implements Invocation {
   }
 
   completed(outcome?: "cancelled"): void {
-    this.#finish(outcome ?? (this.#status < 400 ? "ok" : "error"), {
-      status: this.#status,
-      upstreamLatencyMs: this.#upstreamLatencyMs,
-    });
+    const status = this.#status;
+    // 0: cancelled before there was an answer.
+    this.#finish(
+      outcome ?? (status < 400 ? "ok" : "error"),
+      status === 0 ? {} : { status, upstreamLatencyMs: this.#upstreamLatencyMs },
+    );
   }
 
   failed(error: unknown): void {
@@ -123,7 +125,6 @@ class Subject implements WrittenFields {
 
 /** How it ended. */
 interface Result {
-  /** 0: cancelled before there was an answer. */
   readonly status?: number;
   readonly upstreamLatencyMs?: number;
   readonly reasonCode?: string;
@@ -136,12 +137,10 @@ class Completion implements WrittenFields {
   constructor(readonly subject: Subject, readonly result: Result) {}
 
   get members(): string {
-    const { status = 0, upstreamLatencyMs, reasonCode, outcome, latencyMs } = this.result;
+    const { status, upstreamLatencyMs, reasonCode, outcome, latencyMs } = this.result;
     return this.subject.members +
-      (status === 0 ? "" : member("status", status)) +
-      (status === 0 || upstreamLatencyMs === undefined
-        ? ""
-        : member("upstreamLatencyMs", rounded(upstreamLatencyMs))) +
+      (status === undefined ? "" : member("status", status)) +
+      (upstreamLatencyMs === undefined ? "" : member("upstreamLatencyMs", rounded(upstreamLatencyMs))) +
       (reasonCode === undefined ? "" : member("reasonCode", reasonCode)) +
       member("outcome", outcome) + member("latencyMs", rounded(latencyMs));
   }

@@ -35,13 +35,9 @@ export function filteredStream(
 function readerOf(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, "read" | "cancel"> {
-  let reader: ReadableStreamBYOBReader;
-  try {
-    reader = stream.getReader({ mode: "byob" });
-  } catch {
-    // One that JavaScript feeds, and that holds no more than it is asked for.
-    return stream.getReader();
-  }
+  const reader = byobReaderOf(stream);
+  // One that JavaScript feeds holds no more than it is asked for.
+  if (reader === null) return stream.getReader();
   return {
     async read() {
       const { done, value } = await reader.read(new Uint8Array(CHUNK_BYTES));

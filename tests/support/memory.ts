@@ -6,16 +6,15 @@ export const MIB = 1_048_576;
 
 /**
  * Asserts that resident memory grows by less than `bytes` while `act` runs. Tests in parallel are threads of one process, and what they
- * allocate counts as well: hence five attempts, of which one has to do. What really keeps its input fails them all.
+ * allocate counts as well: hence three attempts, of which one has to do. What really keeps its input fails them all.
  */
 export async function growsLess(bytes: number, act: () => Promise<void>): Promise<void> {
   const grown: number[] = [];
-  for (let attempt = 0; attempt < 5; attempt++) {
+  for (let attempt = 0; attempt < 3; attempt++) {
     const before = Deno.memoryUsage().rss;
     await act();
     grown.push(Deno.memoryUsage().rss - before);
     if (grown.at(-1)! < bytes) return;
-    await new Promise((resolve) => setTimeout(resolve, 500));
   }
   assert.fail(`memory grew by ${grown.map((each) => Math.round(each / MIB)).join(", ")} MiB`);
 }

@@ -67,8 +67,11 @@ export async function start(
   return child;
 }
 
-/** Runs `what` to its end and returns what it wrote on stdout; throws when it fails. */
-export async function run(bench: Pick<Bench, "cores">, what: ChildCommand): Promise<string> {
+/** Runs `what` to its end, or interrupts it, and returns what it wrote on stdout; throws when it fails. */
+export async function run(
+  bench: Pick<Bench, "cores">,
+  what: ChildCommand & { readonly interruptAfterMs?: number },
+): Promise<string> {
   const process = command(bench, what, "piped").spawn();
   let exited = false;
   const child = observed(process.pid, async () => {
@@ -76,6 +79,10 @@ export async function run(bench: Pick<Bench, "cores">, what: ChildCommand): Prom
     await process.status;
   });
   running.add(child);
+  const { interruptAfterMs } = what;
+  const interrupter = interruptAfterMs === undefined
+    ? undefined
+    : setTimeout(() => signal(process, "SIGINT"), interruptAfterMs);
   try {
     const [out, err, status] = await Promise.all([
       new Response(process.stdout).text(),
@@ -88,6 +95,7 @@ export async function run(bench: Pick<Bench, "cores">, what: ChildCommand): Prom
     }
     return out;
   } finally {
+    clearTimeout(interrupter);
     running.delete(child);
   }
 }

@@ -4,23 +4,21 @@
  */
 import { stopAll } from "./child_process.ts";
 import { ROUTES } from "./gateway_process.ts";
-import { load } from "./generator.ts";
 import { parseOptions } from "./options.ts";
 import { prepare } from "./prepare.ts";
 import { CALL_BODY } from "./requests.ts";
 import { signIn } from "./sign_in.ts";
 import { stageGateway, startPassThrough, startStub } from "./stage.ts";
 import { median } from "./statistics.ts";
+import { type Contestant, inTurns, type Sample } from "./turns.ts";
 
 const CONNECTIONS = 64;
 /** Until V8 has compiled what is hot, a request costs up to half as much again. */
 const WARM_UP_ROUNDS = 3;
 
-interface Candidate {
+interface Candidate extends Contestant {
   readonly name: string;
-  readonly cpuUs: number[];
-  readonly perSecond: number[];
-  readonly burst: (counted: boolean) => Promise<void>;
+  readonly samples: Sample[];
 }
 
 async function main(): Promise<void> {
@@ -32,36 +30,33 @@ async function main(): Promise<void> {
     const stub = await startStub(bench);
     const stage = { ...bench, upstream: stub.origin, bearer: stub.bearer };
     const candidates: Candidate[] = [];
-    const add = (
-      name: string,
-      { child, url, bearer }: { child: typeof stub.child; url: string; bearer: string },
-    ) => {
-      const cpuUs: number[] = [];
-      const perSecond: number[] = [];
-      const burst = async (counted: boolean) => {
-        const before = child.cpuMicroseconds() ?? NaN;
-        const shape = { connections: CONNECTIONS, seconds: options.seconds };
-        const result = await load(stage, { url, bearer, body: CALL_BODY }, shape);
-        if (!counted) return;
-        cpuUs.push(((child.cpuMicroseconds() ?? NaN) - before) / result.requests);
-        perSecond.push(result.perSecond);
-      };
-      candidates.push({ name, cpuUs, perSecond, burst });
-    };
     for (const checkout of checkouts) {
-      const gateway = await stageGateway({ ...stage, gateway: await Deno.realPath(checkout) });
-      const { accessToken } = await signIn(gateway.publicUrl, ROUTES.call);
-      add(checkout, { child: gateway.child, url: gateway.origin + ROUTES.call, bearer: accessToken });
+      const { child, origin, publicUrl } = await stageGateway({
+        ...stage,
+        gateway: await Deno.realPath(checkout),
+      });
+      const { accessToken: bearer } = await signIn(publicUrl, ROUTES.call);
+      const request = { url: origin + ROUTES.call, bearer, body: CALL_BODY };
+      candidates.push({ name: checkout, child, request, samples: [] });
     }
-    const bare = await startPassThrough(stage);
-    add("pass-through", { child: bare.child, url: `${bare.origin}/call`, bearer: stub.bearer });
+    const { child, origin } = await startPassThrough(stage);
+    const request = { url: `${origin}/call`, bearer: stub.bearer, body: CALL_BODY };
+    candidates.push({ name: "pass-through", child, request, samples: [] });
     for (let round = -WARM_UP_ROUNDS; round < options.rounds; round++) {
-      for (const { burst } of round % 2 === 0 ? candidates : candidates.toReversed()) await burst(round >= 0);
+      const { seconds } = options;
+      const taken = await inTurns(stage, candidates, {
+        connections: CONNECTIONS,
+        seconds,
+        fromBehind: round % 2 !== 0,
+      });
+      for (const [index, sample] of round < 0 ? [] : taken.entries()) candidates[index]?.samples.push(sample);
     }
     await print(
       "CPU per request in µs: median, lowest round (the truer one on a busy machine); requests per second\n",
     );
-    for (const { name, cpuUs, perSecond } of candidates) {
+    for (const { name, samples } of candidates) {
+      const cpuUs = samples.map((sample) => sample.cpuUs ?? NaN);
+      const perSecond = samples.map((sample) => sample.perSecond);
       const columns = [median(cpuUs).toFixed(1), Math.min(...cpuUs).toFixed(1), median(perSecond).toFixed(0)];
       await print(`${columns.map((column) => column.padStart(8)).join("")}  ${name}\n`);
     }

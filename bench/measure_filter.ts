@@ -1,10 +1,10 @@
 /** What `capabilityFilter` costs on a 16 KB list of tools: the same gateway, the same upstream, a route with and one without. */
 import { type Figure, TARGETS } from "./figures.ts";
 import { ROUTES } from "./gateway_process.ts";
-import { load } from "./generator.ts";
 import { clientHeaders, LIST_BODY, TOOL_NAMES } from "./requests.ts";
 import { signIn } from "./sign_in.ts";
 import { type GatewayStage, ofRounds, stageGateway } from "./stage.ts";
+import { type Contestant, inTurns } from "./turns.ts";
 
 const CONNECTIONS = 16;
 /** As many as for the proxy: until V8 has compiled both ways, they cost up to half as much again. */
@@ -20,22 +20,19 @@ export async function measureFilter(stage: GatewayStage): Promise<readonly Figur
     stage.progress(
       round < 0 ? "filter: warming up" : `filter: round ${round + 1} of ${stage.options.rounds}`,
     );
-    const samples = new Map<string, { readonly perSecond: number; readonly cpuUs: number | null }>();
-    const routes = [ROUTES.list, ROUTES.filteredList];
-    for (const route of round % 2 === 0 ? routes : routes.toReversed()) {
+    const contestants: Contestant[] = [];
+    for (const route of [ROUTES.list, ROUTES.filteredList]) {
       const { accessToken: bearer } = await signIn(gateway.publicUrl, route);
       const request = { url: gateway.origin + route, bearer, body: LIST_BODY };
       if (round < 0) await assertFiltered(request, route === ROUTES.filteredList);
-      const before = gateway.child.cpuMicroseconds();
-      const { seconds } = stage.options;
-      const { perSecond, requests } = await load(stage, request, { connections: CONNECTIONS, seconds });
-      const after = gateway.child.cpuMicroseconds();
-      samples.set(route, {
-        perSecond,
-        cpuUs: before === null || after === null ? null : (after - before) / requests,
-      });
+      contestants.push({ child: gateway.child, request });
     }
-    const [plain, filtered] = routes.map((route) => samples.get(route));
+    const { seconds } = stage.options;
+    const [plain, filtered] = await inTurns(stage, contestants, {
+      connections: CONNECTIONS,
+      seconds,
+      fromBehind: round % 2 !== 0,
+    });
     if (round < 0 || plain === undefined || filtered === undefined) continue;
     ratios.push(filtered.perSecond / plain.perSecond);
     byCpu.push(plain.cpuUs === null || filtered.cpuUs === null ? null : plain.cpuUs / filtered.cpuUs);

@@ -1,11 +1,11 @@
 /** Requests per second, CPU per request and latency of the full path, against the bare pass-through and nginx. */
 import { CONNECTION, ROUTES, type RunningGateway } from "./gateway_process.ts";
 import { type Figure, PASS_THROUGH_CPU, TARGETS } from "./figures.ts";
-import { load } from "./generator.ts";
 import { startNginx } from "./nginx.ts";
 import { CALL_BODY, randomBearer } from "./requests.ts";
 import { Browser, register, signIn } from "./sign_in.ts";
 import { missing, ofRounds, type Stage, stageGateway, startPassThrough, type Target } from "./stage.ts";
+import { inTurns, type Sample } from "./turns.ts";
 
 const CONCURRENCIES = [64, 16, 1] as const;
 /** Until V8 has compiled what is hot, a request costs up to half as much again. */
@@ -20,26 +20,21 @@ interface Contender extends Target {
   readonly bearer: () => Promise<string>;
 }
 
-interface Sample {
-  readonly perSecond: number;
-  readonly p50Us: number;
-  readonly cpuUs: number | null;
-}
-
 /** Runs the rounds; without a gateway or nginx their rows say so. */
 export async function measureProxy(stage: Stage): Promise<readonly Figure[]> {
   const contenders = await startContenders(stage);
   const samples = new Map<string, Sample[]>();
   for (let round = -WARM_UP_ROUNDS; round < stage.options.rounds; round++) {
     stage.progress(round < 0 ? "proxy: warming up" : `proxy: round ${round + 1} of ${stage.options.rounds}`);
-    const bearers = new Map<Contender, string>();
-    for (const contender of contenders) bearers.set(contender, await contender.bearer());
+    const contestants = [];
+    for (const { child, origin, path, bearer } of contenders) {
+      contestants.push({ child, request: { url: origin + path, bearer: await bearer(), body: CALL_BODY } });
+    }
     for (const connections of round < 0 ? [64] : CONCURRENCIES) {
-      for (const contender of round % 2 === 0 ? contenders : contenders.toReversed()) {
-        const bearer = bearers.get(contender) ?? "";
-        const sample = await burst(stage, contender, { bearer, connections });
-        if (round < 0) continue;
-        const key = keyOf(contender.name, connections);
+      const { seconds } = stage.options;
+      const taken = await inTurns(stage, contestants, { connections, seconds, fromBehind: round % 2 !== 0 });
+      for (const [index, sample] of round < 0 ? [] : taken.entries()) {
+        const key = keyOf(contenders[index]?.name, connections);
         samples.set(key, [...samples.get(key) ?? [], sample]);
       }
     }
@@ -74,26 +69,7 @@ async function startGateway(stage: Stage & { readonly gateway: string }): Promis
   ];
 }
 
-async function burst(
-  stage: Stage,
-  { child, origin, path }: Contender,
-  { bearer, connections }: { readonly bearer: string; readonly connections: number },
-): Promise<Sample> {
-  const before = child.cpuMicroseconds();
-  const result = await load(
-    stage,
-    { url: origin + path, bearer, body: CALL_BODY },
-    { connections, seconds: stage.options.seconds },
-  );
-  const after = child.cpuMicroseconds();
-  return {
-    perSecond: result.perSecond,
-    p50Us: result.p50Us,
-    cpuUs: before === null || after === null ? null : (after - before) / result.requests,
-  };
-}
-
-function keyOf(name: Name, connections: number): string {
+function keyOf(name: Name | undefined, connections: number): string {
   return `${name} ${connections}`;
 }
 

@@ -35,16 +35,25 @@ export class AnswerFilter {
     return this.#rule.lists;
   }
 
-  /** The filtered body; `null`: there is none. @throws {JsonRpcError} 502 for an answer that cannot be read. */
-  async body(answer: Response): Promise<string | null> {
+  /** What `answerWith` makes of the filtered body; of `null`, if there is none. @throws {JsonRpcError} 502 for an answer that cannot be read. */
+  apply(answer: Response, answerWith: (body: string | null) => Response): Promise<Response> {
+    return readAnswer(answer, {
+      maxBytes: MAX_BYTES,
+      use: (read) => answerWith(this.#filtered(answer, read)),
+      fault: (error) =>
+        error instanceof AnswerTooLargeError
+          ? this.#withheld("answer_too_large", error)
+          : this.#cutShort(error),
+    });
+  }
+
+  #filtered({ status }: Response, answer: string | Uint8Array): string | null {
     try {
-      const text = await readAnswer(answer, MAX_BYTES);
-      return text === "" ? null : this.#rule.cache.filter(text, this.#rule.allowance);
+      return answer.length === 0 ? null : this.#rule.cache.filter(answer, this.#rule.allowance);
     } catch (error) {
-      if (error instanceof AnswerTooLargeError) throw this.#withheld("answer_too_large", error);
-      if (!(error instanceof UnreadableAnswerError)) throw this.#cutShort(error);
+      if (!(error instanceof UnreadableAnswerError)) throw error;
       // An error that is told in another way than by JSON-RPC is told by its status (checklist TR-07).
-      if (answer.status < 400) throw this.#withheld("answer_unreadable", error);
+      if (status < 400) throw this.#withheld("answer_unreadable", error);
       this.#rule.report("answer_unreadable");
       return null;
     }

@@ -6,11 +6,12 @@ import { type Allowance, NOTHING } from "../lib/mcp/capabilities.ts";
 import { AccessDecisionError, AllowanceBook } from "../lib/mcp/capability_access.ts";
 import {
   isAmbiguous,
-  messagesOf,
   type Need,
   needOf,
   type RefusedRequest,
   refusedRequests,
+  type Use,
+  usesOf,
 } from "../lib/mcp/capability_use.ts";
 import { JSON_RPC_CODES, JsonRpcError, type McpMessage } from "../lib/mcp/json_rpc.ts";
 import { ListCache } from "../lib/mcp/list_cache.ts";
@@ -69,9 +70,9 @@ export class RouteCapabilities {
   admit(asked: FilteredRequest): Admission | Promise<Admission> {
     const { request, message, value } = asked;
     if (request.method === "DELETE") return null;
-    const messages = value === undefined ? [] : messagesOf(value);
-    if (messages.some(isAmbiguous)) throw ambiguous(message);
-    const need = value === undefined ? A_STREAM : needOf(messages, {
+    const uses = value === undefined ? [] : usesOf(value);
+    if (uses.some(isAmbiguous)) throw ambiguous(message);
+    const need = value === undefined ? A_STREAM : needOf(uses, {
       perUser: this.#filter.access.kind !== "allPublic",
       modern: message !== null && message.modern !== null,
     });
@@ -79,7 +80,7 @@ export class RouteCapabilities {
     const lists = need.lists || resumes(asked);
     if (!need.judging && !lists && !(need.notifications && this.#mayLimitResources)) return null;
     const decide = (allowance: Allowance) =>
-      this.#admission(asked, { allowance, messages, lists, notifications: need.notifications });
+      this.#admission(asked, { allowance, uses, lists, notifications: need.notifications });
     const allowance = this.#immediate(asked);
     return allowance === null ? this.#allowance(asked).then(decide) : decide(allowance);
   }
@@ -88,13 +89,13 @@ export class RouteCapabilities {
     asked: FilteredRequest,
     what: {
       readonly allowance: Allowance;
-      readonly messages: readonly unknown[];
+      readonly uses: readonly Use[];
       readonly lists: boolean;
       readonly notifications: boolean;
     },
   ): Admission {
-    const { allowance, messages, lists, notifications } = what;
-    const refused = refusedRequests(allowance, messages);
+    const { allowance, uses, lists, notifications } = what;
+    const refused = refusedRequests(allowance, uses);
     if (refused !== null) return this.#refusal(asked, refused);
     if (!lists && !(notifications && allowance.limitsResources)) return null;
     // A stream may live for long: nothing of the request is held for it but what an event would tell.

@@ -55,7 +55,7 @@ export function handOver(
       invocation.completed();
       return response;
     };
-    return filter?.readsAnswers ? filter.body(source).then(answerWith) : answerWith(source.body);
+    return filter?.readsAnswers ? filter.apply(source, answerWith) : answerWith(source.body);
   }
   headers["x-accel-buffering"] = "no";
   return watchStream(endpoint, admitted, answered, answer.body).then((stream) =>

@@ -4,8 +4,10 @@ import type { JsonRpcId } from "./json_rpc.ts";
 
 type Params = Readonly<Record<string, unknown>>;
 
+type Judge = (allowance: Allowance, params: Params) => boolean;
+
 /** Each method that names what it uses: whether it may. */
-const JUDGES: Readonly<Record<string, (allowance: Allowance, params: Params) => boolean>> = {
+const JUDGES: ReadonlyMap<string, Judge> = new Map(Object.entries<Judge>({
   "tools/call": (allowance, { name }) => allowance.shows("tools", name),
   "prompts/get": (allowance, { name }) => allowance.shows("prompts", name),
   "resources/read": (allowance, { uri }) => allowance.allowsResource(uri),
@@ -13,7 +15,7 @@ const JUDGES: Readonly<Record<string, (allowance: Allowance, params: Params) => 
   "resources/unsubscribe": (allowance, { uri }) => allowance.allowsResource(uri),
   "completion/complete": (allowance, { ref }) => isObject(ref) && allowsReference(allowance, ref),
   "subscriptions/listen": (allowance, { notifications }) => allowsSubscriptions(allowance, notifications),
-};
+}));
 
 /** Requests that show nothing that is curated, neither by themselves nor in what comes back. */
 const UNCONCERNED: ReadonlySet<string> = new Set([
@@ -51,34 +53,48 @@ export interface Need {
   readonly notifications: boolean;
 }
 
+/** A message, and what its method says of it. */
+export interface Use {
+  readonly message: unknown;
+  /** `null` for a client's answer to a request of the server, which names nothing. */
+  readonly method: string | null;
+  /** Whether the method names what it uses, so that this has to be judged. */
+  readonly judged: boolean;
+}
+
 /** The messages of a body: of one message or a batch, parsed from a text in which no key stands twice. */
-export function messagesOf(body: unknown): readonly unknown[] {
-  return Array.isArray(body) ? body : [body];
+export function usesOf(body: unknown): readonly Use[] {
+  return Array.isArray(body) ? body.map(useOf) : [useOf(body)];
+}
+
+function useOf(message: unknown): Use {
+  const method = isObject(message) ? own(message, "method") : undefined;
+  return typeof method === "string"
+    ? { message, method, judged: isJudged(method) }
+    : { message, method: null, judged: false };
 }
 
 /** What is needed; `perUser`: others may see something else. */
 export function needOf(
-  messages: readonly unknown[],
+  uses: readonly Use[],
   { perUser, modern }: { readonly perUser: boolean; readonly modern: boolean },
 ): Need {
-  const methods = messages.map(methodOf).filter((method) => method !== null)
-    .filter((method) => !UNCONCERNED.has(method) && !method.startsWith("notifications/"));
-  const holdsList = (method: string) =>
+  const need = { judging: false, lists: false, notifications: false };
+  for (const { method, judged } of uses) {
+    if (method === null || UNCONCERNED.has(method) || method.startsWith("notifications/")) continue;
+    need.notifications = true;
+    need.judging ||= judged;
     // What is read is not for everybody either, if not everybody may read it; only 2026-07-28 says so in the answer (TR-20).
-    isJudged(method) ? perUser && modern && method === "resources/read" : !WITHOUT_LISTS.has(method);
-  return {
-    judging: methods.some(isJudged),
-    lists: methods.some(holdsList),
-    notifications: methods.length > 0,
-  };
+    need.lists ||= judged ? perUser && modern && method === "resources/read" : !WITHOUT_LISTS.has(method);
+  }
+  return need;
 }
 
 /** Whether two readers could see two different things in the message. */
-export function isAmbiguous(message: unknown): boolean {
+export function isAmbiguous({ message, judged }: Use): boolean {
   if (!isObject(message) || hasVariant(message, MESSAGE_MEMBERS)) return true;
-  const method = methodOf(message);
   const params = own(message, "params");
-  if (method === null || !isJudged(method) || !isObject(params)) return false;
+  if (!judged || !isObject(params)) return false;
   const [reference, notifications] = [own(params, "ref"), own(params, "notifications")];
   return hasVariant(params, PARAM_MEMBERS) ||
     (isObject(reference) && hasVariant(reference, REFERENCE_MEMBERS)) ||
@@ -95,22 +111,21 @@ export interface RefusedRequest {
 /** `null` if all messages may go on, else the requests among them, none of which does. */
 export function refusedRequests(
   allowance: Allowance,
-  messages: readonly unknown[],
+  uses: readonly Use[],
 ): readonly RefusedRequest[] | null {
-  const hidden = messages.map((message) => !allows(allowance, message));
-  if (!hidden.includes(true)) return null;
-  return messages.flatMap((message, index) => {
-    const id = isObject(message) && methodOf(message) !== null ? own(message, "id") : undefined;
-    return typeof id === "string" || typeof id === "number" ? [{ id, hidden: hidden[index] === true }] : [];
+  if (uses.every((use) => allows(allowance, use))) return null;
+  return uses.flatMap((use) => {
+    const { message, method } = use;
+    const id = isObject(message) && method !== null ? own(message, "id") : undefined;
+    return typeof id === "string" || typeof id === "number" ? [{ id, hidden: !allows(allowance, use) }] : [];
   });
 }
 
-function allows(allowance: Allowance, message: unknown): boolean {
-  const method = methodOf(message);
-  if (method === null || !isObject(message) || !isJudged(method)) return true;
+function allows(allowance: Allowance, { message, method, judged }: Use): boolean {
+  if (!judged || method === null || !isObject(message)) return true;
   const params = own(message, "params");
   // A server that takes another spelling of a method for the method is not asked about it.
-  const judge = Object.hasOwn(JUDGES, method) ? JUDGES[method] : undefined;
+  const judge = JUDGES.get(method);
   return judge?.(allowance, isObject(params) ? Object.assign(Object.create(null), params) : {}) ?? false;
 }
 
@@ -118,8 +133,7 @@ function allows(allowance: Allowance, message: unknown): boolean {
 const PLAIN_METHOD = /^[a-z/]*$/;
 
 function isJudged(method: string): boolean {
-  if (Object.hasOwn(JUDGES, method)) return true;
-  return !PLAIN_METHOD.test(method) && Object.hasOwn(JUDGES, fold(method.trim()));
+  return JUDGES.has(method) || (!PLAIN_METHOD.test(method) && JUDGES.has(fold(method.trim())));
 }
 
 function allowsReference(allowance: Allowance, reference: object): boolean {
@@ -137,12 +151,6 @@ function allowsSubscriptions(allowance: Allowance, notifications: unknown): bool
   const uris = isObject(notifications) ? own(notifications, "resourceSubscriptions") : undefined;
   if (uris === undefined || !allowance.limitsResources) return true;
   return Array.isArray(uris) && uris.every((uri) => allowance.allowsResource(uri));
-}
-
-/** `null` for a client's answer to a request of the server, which names nothing. */
-function methodOf(message: unknown): string | null {
-  const method = isObject(message) ? own(message, "method") : undefined;
-  return typeof method === "string" ? method : null;
 }
 
 /** Members by their folded names. */

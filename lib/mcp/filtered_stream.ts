@@ -58,14 +58,30 @@ export class AnswerTooLargeError extends Error {
  */
 const READ_EXACTLY_BYTES = 256 * 1024;
 
-/** The whole answer as text. @throws {AnswerTooLargeError} beyond `maxBytes`, having read no more than that. */
-export function readAnswer(answer: Response, maxBytes: number): Promise<string> {
+/** What is done with a whole answer. */
+export interface AnswerReading<Result> {
+  /** Of a longer one no more is read. */
+  readonly maxBytes: number;
+  /** Gets it as text or as bytes, which are lent for as long as it runs. */
+  readonly use: (answer: string | Uint8Array) => Result;
+  /** What is thrown when it cannot be read; it is told an {@linkcode AnswerTooLargeError}, or how the answer broke off. */
+  readonly fault: (error: unknown) => Error;
+}
+
+/** Reads an answer as a whole; there is no turn between its last byte and `use`. */
+export function readAnswer<Result>(answer: Response, reading: AnswerReading<Result>): Promise<Result> {
+  const { maxBytes, use, fault } = reading;
   const stated = answer.headers.get("content-length");
   // What comes is exactly as long: answers are never asked for, nor read, in a compressed form.
   const length = stated === null ? Number.POSITIVE_INFINITY : Number(stated);
-  if (!(length <= maxBytes)) return readAtMost(answer, maxBytes);
-  const reader = length > 0 && length <= READ_EXACTLY_BYTES ? byobReaderOf(answer.body) : null;
-  return reader === null ? answer.text() : readExactly(reader, length);
+  const reader = length > 0 && length <= Math.min(maxBytes, READ_EXACTLY_BYTES)
+    ? byobReaderOf(answer.body)
+    : null;
+  if (reader !== null) return readExactly(reader, length, reading);
+  const text = length <= maxBytes ? answer.text() : readAtMost(answer, maxBytes);
+  return text.then(use, (error) => {
+    throw fault(error);
+  });
 }
 
 /** `null` for a stream that JavaScript feeds. */
@@ -77,23 +93,32 @@ function byobReaderOf(stream: ReadableStream<Uint8Array> | null): ReadableStream
   }
 }
 
-async function readExactly(reader: ReadableStreamBYOBReader, length: number): Promise<string> {
-  let bytes = new Uint8Array(length);
-  for (let filled = 0; filled < length;) {
-    const { value } = await reader.read(bytes.subarray(filled));
-    if (value === undefined || value.byteLength === 0) {
-      throw new TypeError("The answer is shorter than it says.");
+function readExactly<Result>(
+  reader: ReadableStreamBYOBReader,
+  length: number,
+  { use, fault }: AnswerReading<Result>,
+): Promise<Result> {
+  const buffer = length > POOLED_BYTES
+    ? new ArrayBuffer(length)
+    : pool.pop() ?? new ArrayBuffer(POOLED_BYTES);
+  return reader.read(new Uint8Array(buffer, 0, length), { min: length }).then(({ value }) => {
+    if (value === undefined || value.byteLength < length) {
+      throw fault(new TypeError("The answer is shorter than it says."));
     }
-    filled += value.byteLength;
-    // The buffer itself went to the stream and has come back as another.
-    bytes = new Uint8Array(value.buffer);
-  }
-  // Nothing is left to come; to wait for the end would be one more turn.
-  reader.cancel().catch(ignore);
-  return decoder.decode(bytes);
+    // Nothing is left to come; to wait for the end would be one more turn.
+    reader.cancel().catch(ignore);
+    const result = use(value);
+    if (value.buffer.byteLength === POOLED_BYTES && pool.length < MAX_POOLED) pool.push(value.buffer);
+    return result;
+  }, (error) => {
+    throw fault(error);
+  });
 }
 
-const decoder = new TextDecoder();
+/** Buffers of `POOLED_BYTES` that nobody reads into at the moment. What is left in them is never looked at. */
+const pool: ArrayBuffer[] = [];
+const POOLED_BYTES = 32 * 1024;
+const MAX_POOLED = 64;
 
 async function readAtMost(answer: Response, maxBytes: number): Promise<string> {
   if (answer.body === null) return "";

@@ -1,7 +1,8 @@
 /**
- * Filtered lists, kept by the exact text that the upstream sent: a server that says the same again costs a comparison. Nothing is
- * shared that is not identical: the same text but for the answer's id, and the same allowance.
+ * Filtered lists, kept by the exact text that the upstream sent: a server that says the same again costs a comparison, and
+ * its bytes need not even become text. Nothing is shared that is not identical: the same text but for the answer's id, and the same allowance.
  */
+import { Buffer } from "node:buffer";
 import type { Allowance } from "./capabilities.ts";
 import type { Span } from "./json_text.ts";
 import { filterText } from "./list_filter.ts";
@@ -15,16 +16,9 @@ const ID = /^(?:-?[0-9]{1,16}|"[A-Za-z0-9_:.-]{0,128}")$/;
 const LONGEST_ID = 130;
 
 /** An answer in two parts, with its id between them. */
-interface Parts {
-  readonly before: string;
-  readonly after: string;
-}
-
-interface Entry {
-  readonly allowance: Allowance;
-  readonly given: Parts;
-  /** `null`: nothing was taken out. */
-  readonly filtered: Parts | null;
+interface Parts<Part> {
+  readonly before: Part;
+  readonly after: Part;
 }
 
 /** Filters the messages of one route. */
@@ -33,44 +27,83 @@ export class ListCache {
   readonly #entries: Entry[] = [];
 
   /**
-   * The message without what is hidden; the very text that was given, where nothing was; `null` if nothing is left.
+   * The message, given as text or as its bytes, without what is hidden; the very text that was given, where nothing was; `null` if nothing is
+   * left. Bytes are not kept.
    * @throws {UnreadableAnswerError}
    */
-  filter(text: string, allowance: Allowance): string | null {
-    const known = this.#find(text, allowance);
+  filter(answer: string | Uint8Array, allowance: Allowance): string | null {
+    const known = this.#find(answer, allowance);
     if (known !== null) return known;
+    const text = textOf(answer);
     const filtered = filterText(text, allowance);
     const { id, curated } = filtered;
     // Nothing but lists is kept: what a user's own answers hold is nobody else's business, nor the memory's.
     if (filtered.text !== null && id !== null && curated && text.length <= LONGEST) {
-      this.#entries.unshift({
-        allowance,
-        given: split(text, id.given),
-        filtered: filtered.text === text ? null : split(filtered.text, id.filtered),
-      });
+      this.#entries.unshift(
+        new Entry(allowance, split(text, id.given), {
+          filtered: filtered.text === text ? null : split(filtered.text, id.filtered),
+        }),
+      );
       if (this.#entries.length > MAX_ENTRIES) this.#entries.pop();
     }
     return filtered.text;
   }
 
-  #find(text: string, allowance: Allowance): string | null {
+  #find(answer: string | Uint8Array, allowance: Allowance): string | null {
     for (const [index, entry] of this.#entries.entries()) {
       if (entry.allowance !== allowance) continue;
-      const id = between(text, entry.given);
+      const id = entry.idOf(answer);
       if (id === null) continue;
       if (index > 0) {
         this.#entries.splice(index, 1);
         this.#entries.unshift(entry);
       }
-      const { filtered } = entry;
-      return filtered === null ? text : filtered.before + id + filtered.after;
+      return entry.filtered(id) ?? textOf(answer);
     }
     return null;
   }
 }
 
+/** One answer, and what is left of it. */
+class Entry {
+  readonly allowance: Allowance;
+  readonly #given: Parts<string>;
+  /** Made when they are compared with for the first time. */
+  #givenBytes: Parts<Uint8Array> | null = null;
+  readonly #filtered: Parts<string> | null;
+  /** Clients count their requests from the beginning, and ask for their lists at the beginning: most with the same few ids. */
+  #last = { id: "", text: "" };
+
+  /** `filtered` is `null` where nothing was taken out. */
+  constructor(
+    allowance: Allowance,
+    given: Parts<string>,
+    { filtered }: { readonly filtered: Parts<string> | null },
+  ) {
+    this.allowance = allowance;
+    this.#given = given;
+    this.#filtered = filtered;
+  }
+
+  /** The id of an answer that is this one but for its id; else `null`. */
+  idOf(answer: string | Uint8Array): string | null {
+    if (typeof answer === "string") return between(answer, this.#given);
+    this.#givenBytes ??= { before: Buffer.from(this.#given.before), after: Buffer.from(this.#given.after) };
+    return betweenBytes(answer, this.#givenBytes);
+  }
+
+  /** `null`: the answer is to be left as it is. */
+  filtered(id: string): string | null {
+    if (this.#filtered === null) return null;
+    if (this.#last.id !== id) {
+      this.#last = { id, text: this.#filtered.before + id + this.#filtered.after };
+    }
+    return this.#last.text;
+  }
+}
+
 /** What stands between the two parts, if that is an id and the rest is the same. */
-function between(text: string, { before, after }: Parts): string | null {
+function between(text: string, { before, after }: Parts<string>): string | null {
   const length = text.length - before.length - after.length;
   if (length < 1 || length > LONGEST_ID) return null;
   // Equal strings are compared by the word; `endsWith` goes by the character, and takes ten times as long.
@@ -79,6 +112,23 @@ function between(text: string, { before, after }: Parts): string | null {
   return ID.test(id) ? id : null;
 }
 
-function split(text: string, { start, end }: Span): Parts {
+function betweenBytes(bytes: Uint8Array, { before, after }: Parts<Uint8Array>): string | null {
+  const length = bytes.length - before.length - after.length;
+  if (length < 1 || length > LONGEST_ID) return null;
+  const [start, end] = [before.length, before.length + length];
+  if (Buffer.compare(bytes.subarray(end), after) !== 0) return null;
+  if (Buffer.compare(bytes.subarray(0, start), before) !== 0) return null;
+  // What is not ASCII is no such id.
+  const id = String.fromCharCode(...bytes.subarray(start, end));
+  return ID.test(id) ? id : null;
+}
+
+function split(text: string, { start, end }: Span): Parts<string> {
   return { before: text.slice(0, start), after: text.slice(end) };
+}
+
+const decoder = new TextDecoder();
+
+function textOf(answer: string | Uint8Array): string {
+  return typeof answer === "string" ? answer : decoder.decode(answer);
 }

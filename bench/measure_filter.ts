@@ -3,8 +3,8 @@ import { type Figure, TARGETS } from "./figures.ts";
 import { ROUTES } from "./gateway_process.ts";
 import { clientHeaders, LIST_BODY, TOOL_NAMES } from "./requests.ts";
 import { signIn } from "./sign_in.ts";
-import { type GatewayStage, ofRounds, stageGateway } from "./stage.ts";
-import { type Contestant, inTurns } from "./turns.ts";
+import { type GatewayStage, ofRounds, roundsOfProcesses, stageGateway } from "./stage.ts";
+import { type Contestant, inTurns, type Sample } from "./turns.ts";
 
 const CONNECTIONS = 16;
 /** As many as for the proxy: until V8 has compiled both ways, they cost up to half as much again. */
@@ -12,14 +12,31 @@ const WARM_UP_ROUNDS = 6;
 
 /** Runs the rounds. */
 export async function measureFilter(stage: GatewayStage): Promise<readonly Figure[]> {
+  const rounds: Round[] = [];
+  for (const count of roundsOfProcesses(stage.options)) rounds.push(...await measureProcess(stage, count));
+  const byCpu = rounds.map(({ plain, filtered }) =>
+    plain.cpuUs === null || filtered.cpuUs === null ? null : plain.cpuUs / filtered.cpuUs
+  );
+  return [
+    ofRounds(TARGETS.filter, rounds.map(({ plain, filtered }) => filtered.perSecond / plain.perSecond)),
+    ofRounds({ name: "the same by CPU time, 16 KB list", unit: "ratio", better: "higher" }, byCpu),
+    ofRounds(
+      { name: `filtered 16 KB list, req/s, c=${CONNECTIONS}`, unit: "/s", better: "higher" },
+      rounds.map(({ filtered }) => filtered.perSecond),
+    ),
+  ];
+}
+
+interface Round {
+  readonly plain: Sample;
+  readonly filtered: Sample;
+}
+
+async function measureProcess(stage: GatewayStage, rounds: number): Promise<readonly Round[]> {
   await using gateway = await stageGateway(stage, { filter: true });
-  const ratios: number[] = [];
-  const byCpu: (number | null)[] = [];
-  const absolute: number[] = [];
-  for (let round = -WARM_UP_ROUNDS; round < stage.options.rounds; round++) {
-    stage.progress(
-      round < 0 ? "filter: warming up" : `filter: round ${round + 1} of ${stage.options.rounds}`,
-    );
+  const measured: Round[] = [];
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
+    stage.progress(round < 0 ? "filter: warming up" : `filter: round ${round + 1} of ${rounds}`);
     const contestants: Contestant[] = [];
     for (const route of [ROUTES.list, ROUTES.filteredList]) {
       const { accessToken: bearer } = await signIn(gateway.publicUrl, route);
@@ -33,19 +50,9 @@ export async function measureFilter(stage: GatewayStage): Promise<readonly Figur
       seconds,
       fromBehind: round % 2 !== 0,
     });
-    if (round < 0 || plain === undefined || filtered === undefined) continue;
-    ratios.push(filtered.perSecond / plain.perSecond);
-    byCpu.push(plain.cpuUs === null || filtered.cpuUs === null ? null : plain.cpuUs / filtered.cpuUs);
-    absolute.push(filtered.perSecond);
+    if (round >= 0 && plain !== undefined && filtered !== undefined) measured.push({ plain, filtered });
   }
-  return [
-    ofRounds(TARGETS.filter, ratios),
-    ofRounds({ name: "the same by CPU time, 16 KB list", unit: "ratio", better: "higher" }, byCpu),
-    ofRounds(
-      { name: `filtered 16 KB list, req/s, c=${CONNECTIONS}`, unit: "/s", better: "higher" },
-      absolute,
-    ),
-  ];
+  return measured;
 }
 
 /** A filter that filters nothing would look fast. */

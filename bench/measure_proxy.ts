@@ -4,7 +4,15 @@ import { type Figure, PASS_THROUGH_CPU, TARGETS } from "./figures.ts";
 import { startNginx } from "./nginx.ts";
 import { CALL_BODY, randomBearer } from "./requests.ts";
 import { Browser, register, signIn } from "./sign_in.ts";
-import { missing, ofRounds, type Stage, stageGateway, startPassThrough, type Target } from "./stage.ts";
+import {
+  missing,
+  ofRounds,
+  roundsOfProcesses,
+  type Stage,
+  stageGateway,
+  startPassThrough,
+  type Target,
+} from "./stage.ts";
 import { inTurns, type Sample } from "./turns.ts";
 
 const CONCURRENCIES = [64, 16, 1] as const;
@@ -22,10 +30,18 @@ interface Contender extends Target {
 
 /** Runs the rounds; without a gateway or nginx their rows say so. */
 export async function measureProxy(stage: Stage): Promise<readonly Figure[]> {
+  const samples: Samples = new Map();
+  for (const rounds of roundsOfProcesses(stage.options)) await measureProcesses(stage, rounds, samples);
+  return figures(samples);
+}
+
+type Samples = Map<string, Sample[]>;
+
+/** Measures every contender with a process of its own. */
+async function measureProcesses(stage: Stage, rounds: number, samples: Samples): Promise<void> {
   const contenders = await startContenders(stage);
-  const samples = new Map<string, Sample[]>();
-  for (let round = -WARM_UP_ROUNDS; round < stage.options.rounds; round++) {
-    stage.progress(round < 0 ? "proxy: warming up" : `proxy: round ${round + 1} of ${stage.options.rounds}`);
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
+    stage.progress(round < 0 ? "proxy: warming up" : `proxy: round ${round + 1} of ${rounds}`);
     const contestants = [];
     for (const { child, origin, path, bearer } of contenders) {
       contestants.push({ child, request: { url: origin + path, bearer: await bearer(), body: CALL_BODY } });
@@ -40,7 +56,6 @@ export async function measureProxy(stage: Stage): Promise<readonly Figure[]> {
     }
   }
   await Promise.all(contenders.map(({ child }) => child.stop()));
-  return figures(samples);
 }
 
 async function startContenders(stage: Stage): Promise<readonly Contender[]> {

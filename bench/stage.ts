@@ -50,6 +50,18 @@ export function stageGateway(stage: GatewayStage, how: Partial<GatewayStart> = {
   });
 }
 
+/**
+ * Rounds are spread over so many processes, one after another: equal ones differ by some percent, by where their memory lies and by the
+ * order in which V8 has compiled them.
+ */
+const PROCESSES = 3;
+
+/** How many rounds each process is measured for: together at least as many as were asked for. */
+export function roundsOfProcesses({ rounds, quick }: Bench["options"]): readonly number[] {
+  const processes = quick ? 1 : PROCESSES;
+  return new Array<number>(processes).fill(Math.ceil(rounds / processes));
+}
+
 /** A figure from its rounds: the median, and the lowest and highest. */
 export function ofRounds(
   figure: Omit<Figure, "measured" | "spread">,

@@ -10,6 +10,7 @@ import { ElicitationCompletions } from "../lib/mcp/elicitation_completions.ts";
 import { StreamRegistry } from "../lib/mcp/stream_registry.ts";
 import { ALIASES, PATHS, WELL_KNOWN } from "../lib/oauth/paths.ts";
 import { Deadlines } from "../lib/runtime/deadlines.ts";
+import { Arrivals } from "../lib/runtime/in_step.ts";
 import type { Services } from "../lib/services.ts";
 import { account, accountDecision } from "./account.ts";
 import { clientMetadata, jwks } from "./client_metadata.ts";
@@ -111,13 +112,19 @@ export function createApp(services: Services, gateway: Gateway, options: AppOpti
   );
   router.onError((error, c) => answerError(c, deployment, "oauth", error));
 
+  const arrivals = new Arrivals();
+  const enter: GatewayApp["handle"] = (request, connection) => {
+    const entered = edge.enter(request, connection);
+    if (entered instanceof Response) return entered;
+    // MCP routes are literal paths and the calls that users wait for: no router, no middleware.
+    const mcp = mcpEndpoints.get(entered.target.path);
+    return mcp === undefined ? router.fetch(request, entered) : mcp(request, entered);
+  };
+
   return {
     handle(request, connection) {
-      const entered = edge.enter(request, connection);
-      if (entered instanceof Response) return entered;
-      // MCP routes are literal paths and the calls that users wait for: no router, no middleware.
-      const mcp = mcpEndpoints.get(entered.target.path);
-      return mcp === undefined ? router.fetch(request, entered) : mcp(request, entered);
+      const others = arrivals.join();
+      return others === null ? enter(request, connection) : others.then(() => enter(request, connection));
     },
     async checkUpstreams() {
       await Promise.all([...upstreams.values()].map(({ address }) => address?.look()));

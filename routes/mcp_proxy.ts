@@ -14,6 +14,7 @@ import {
   type ParsedMessage,
   parseMessage,
 } from "../lib/mcp/json_rpc.ts";
+import { nextStep } from "../lib/runtime/in_step.ts";
 import { openSessionId } from "../lib/mcp/session_id.ts";
 import { UpstreamEra } from "../lib/mcp/upstream_era.ts";
 import { routeCapabilities } from "./capability_filter.ts";
@@ -68,7 +69,7 @@ async function answerPage(endpoint: Endpoint, asked: Asked, origin: string): Pro
   return response;
 }
 
-/** Through the gate. Most verdicts are known: no turn for those. */
+/** Through the gate. Most verdicts are known. */
 function admit(endpoint: Endpoint, asked: Asked, origin: string | null): Response | Promise<Response> {
   const failed = (error: unknown) => failure(endpoint, asked, { caller: null, error });
   try {
@@ -76,7 +77,7 @@ function admit(endpoint: Endpoint, asked: Asked, origin: string | null): Respons
     const judged = judge(endpoint, asked);
     return judged instanceof Promise
       ? judged.then((verdict) => proceed(endpoint, asked, verdict), failed)
-      : proceed(endpoint, asked, judged);
+      : nextStep.then(() => proceed(endpoint, asked, judged));
   } catch (error) {
     return failed(error);
   }
@@ -103,11 +104,9 @@ function failure(
   { caller, error }: { readonly caller: Verdict | null; readonly error: unknown },
 ): Response {
   const { operationId } = route;
-  const fields = caller === null
-    ? { operationId }
-    : { operationId, subjectId: caller.userId, clientId: caller.clientId };
+  const subject = caller === null ? {} : { subjectId: caller.userId, clientId: caller.clientId };
   const req = { method: request.method, path: context.target.path };
-  return answerMcpError({ req, env: context, fields }, deployment, error);
+  return answerMcpError({ req, env: context, fields: { operationId, ...subject } }, deployment, error);
 }
 
 function dispatch(endpoint: Endpoint, admitted: Admitted): Promise<Response> {
@@ -167,7 +166,10 @@ function checkStreamRequest({ headers }: Request): void {
   }
 }
 
-/** Sends the request upstream and its answer back. One function for all that waits: each further one costs every call a promise. */
+/**
+ * Sends the request upstream and its answer back, in step with the calls that came together with it. One function for all that waits: each
+ * further one costs every call a promise.
+ */
 async function relay(
   endpoint: Endpoint,
   admitted: Admitted,
@@ -180,6 +182,7 @@ async function relay(
   try {
     const body = reading === null ? null : await reading;
     const { message, value } = body === null ? NO_MESSAGE : messageOf(endpoint, admitted, body);
+    await nextStep;
     const headers = requestHeaders(request.headers, message);
     addSession(headers, endpoint, admitted, message);
     const { capabilities } = endpoint;
@@ -203,6 +206,7 @@ async function relay(
       controller: departure.controller,
     };
     invocation = startInvocation(services, { context, route: endpoint.route, verdict, message });
+    await nextStep;
     const first = await forward(endpoint.upstream, sent, deadlines);
     const answer = isRefusal(first)
       ? await askAgain(endpoint, { verdict, context, id }, { sent, token: credential.token, refusal: first })
@@ -272,11 +276,7 @@ function addSession(
     throw new JsonRpcError(
       JSON_RPC_CODES.sessionNotFound,
       "Session not found. Start a new one with initialize.",
-      {
-        status: 404,
-        reason: "session_of_another_or_unknown",
-        id: message?.id ?? null,
-      },
+      { status: 404, reason: "session_of_another_or_unknown", id: message?.id ?? null },
     );
   }
   headers["mcp-session-id"] = upstreamId;

@@ -52,13 +52,13 @@ export class ListCache {
   #find(answer: string | Uint8Array, allowance: Allowance): string | null {
     for (const [index, entry] of this.#entries.entries()) {
       if (entry.allowance !== allowance) continue;
-      const id = entry.idOf(answer);
-      if (id === null) continue;
+      const text = entry.filtered(answer);
+      if (text === null) continue;
       if (index > 0) {
         this.#entries.splice(index, 1);
         this.#entries.unshift(entry);
       }
-      return entry.filtered(id) ?? textOf(answer);
+      return text;
     }
     return null;
   }
@@ -69,7 +69,7 @@ class Entry {
   readonly allowance: Allowance;
   readonly #given: Parts<string>;
   /** Made when they are compared with for the first time. */
-  #givenBytes: Parts<Uint8Array> | null = null;
+  #givenBytes: Parts<Buffer> | null = null;
   readonly #filtered: Parts<string> | null;
   /** Clients count their requests from the beginning, and ask for their lists at the beginning: most with the same few ids. */
   #last = { id: "", text: "" };
@@ -85,21 +85,38 @@ class Entry {
     this.#filtered = filtered;
   }
 
-  /** The id of an answer that is this one but for its id; else `null`. */
-  idOf(answer: string | Uint8Array): string | null {
-    if (typeof answer === "string") return between(answer, this.#given);
-    this.#givenBytes ??= { before: Buffer.from(this.#given.before), after: Buffer.from(this.#given.after) };
-    return betweenBytes(answer, this.#givenBytes);
-  }
-
-  /** `null`: the answer is to be left as it is. */
-  filtered(id: string): string | null {
-    if (this.#filtered === null) return null;
-    if (this.#last.id !== id) {
-      this.#last = { id, text: this.#filtered.before + id + this.#filtered.after };
-    }
+  /** What is left of an answer that is this one but for its id; `null` of another one. */
+  filtered(answer: string | Uint8Array): string | null {
+    const id = typeof answer === "string" ? between(answer, this.#given) : this.#idInBytes(answer);
+    if (id === null) return null;
+    if (this.#filtered === null) return textOf(answer);
+    if (this.#last.id !== id) this.#last = { id, text: this.#filtered.before + id + this.#filtered.after };
     return this.#last.text;
   }
+
+  #idInBytes(bytes: Uint8Array): string | null {
+    const { before, after } = this.#givenBytes ??= {
+      before: Buffer.from(this.#given.before),
+      after: Buffer.from(this.#given.after),
+    };
+    const [start, end] = [before.length, bytes.length - after.length];
+    if (end <= start || end - start > LONGEST_ID) return null;
+    if (after.compare(bytes, end, bytes.length) !== 0 || before.compare(bytes, 0, start) !== 0) return null;
+    const { id } = this.#last;
+    return isAscii(bytes, { start, end }, id) ? id : idIn(bytes.subarray(start, end));
+  }
+}
+
+function isAscii(bytes: Uint8Array, { start, end }: Span, text: string): boolean {
+  if (text.length !== end - start) return false;
+  for (let at = 0; at < text.length; at++) if (bytes[start + at] !== text.charCodeAt(at)) return false;
+  return true;
+}
+
+/** What is not ASCII is no such id. */
+function idIn(bytes: Uint8Array): string | null {
+  const id = String.fromCharCode(...bytes);
+  return ID.test(id) ? id : null;
 }
 
 /** What stands between the two parts, if that is an id and the rest is the same. */
@@ -109,17 +126,6 @@ function between(text: string, { before, after }: Parts<string>): string | null 
   // Equal strings are compared by the word; `endsWith` goes by the character, and takes ten times as long.
   if (text.slice(before.length + length) !== after || text.slice(0, before.length) !== before) return null;
   const id = text.slice(before.length, before.length + length);
-  return ID.test(id) ? id : null;
-}
-
-function betweenBytes(bytes: Uint8Array, { before, after }: Parts<Uint8Array>): string | null {
-  const length = bytes.length - before.length - after.length;
-  if (length < 1 || length > LONGEST_ID) return null;
-  const [start, end] = [before.length, before.length + length];
-  if (Buffer.compare(bytes.subarray(end), after) !== 0) return null;
-  if (Buffer.compare(bytes.subarray(0, start), before) !== 0) return null;
-  // What is not ASCII is no such id.
-  const id = String.fromCharCode(...bytes.subarray(start, end));
   return ID.test(id) ? id : null;
 }
 

@@ -110,3 +110,16 @@ Deno.test("an answer that ends before its length is not taken for a whole one", 
   const bytes = new TextEncoder().encode('{"jsonrpc":"2.0"}');
   await assert.rejects(textOf(answerInPieces(bytes, 5, bytes.length + 1), 1_000), TypeError);
 });
+
+Deno.test("answers that are read at the same time do not mix, in whichever buffer they lie", async () => {
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, (request) => {
+    const number = Number(new URL(request.url).pathname.slice(1));
+    return new Response(`${number},`.repeat(1 + 97 * number % 9_000));
+  });
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(Array.from({ length: 200 }, async (_, number) => {
+      const answer = await fetch(`http://127.0.0.1:${server.addr.port}/${number}`);
+      assert.equal(await textOf(answer, 1_000_000), `${number},`.repeat(1 + 97 * number % 9_000));
+    }));
+  }
+});

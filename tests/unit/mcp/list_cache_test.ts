@@ -13,6 +13,12 @@ const shows = (...names: string[]) =>
 const list = (id: string, ...names: string[]) =>
   `{"jsonrpc":"2.0","id":${id},"result":{"tools":[${names.map((name) => `{"name":"${name}"}`).join(",")}]}}`;
 
+/** An answer is given as text, from an event stream, or as bytes. */
+const FORMS = {
+  text: (text: string) => text,
+  bytes: (text: string) => new TextEncoder().encode(text),
+};
+
 /** How often a text is parsed while `act` runs. */
 function parsings(act: () => void): number {
   const { parse } = JSON;
@@ -29,31 +35,62 @@ function parsings(act: () => void): number {
   return count;
 }
 
-Deno.test("an answer that differs in its id alone is not read again", () => {
-  const cache = new ListCache();
-  const allowance = shows("a");
-  assert.equal(cache.filter(list("1", "a", "b"), allowance), list("1", "a"));
-  const again = parsings(() => {
-    for (const id of ["1", "2", "-7", "123456", '"abc-1"', '""']) {
-      assert.equal(cache.filter(list(id, "a", "b"), allowance), list(id, "a"));
+for (const [form, given] of Object.entries(FORMS)) {
+  Deno.test(`an answer that differs in its id alone is not read again: ${form}`, () => {
+    const cache = new ListCache();
+    const allowance = shows("a");
+    assert.equal(cache.filter(given(list("1", "a", "b")), allowance), list("1", "a"));
+    const again = parsings(() => {
+      for (const id of ["1", "2", "2", "-7", "123456", '"abc-1"', '""', "1"]) {
+        assert.equal(cache.filter(given(list(id, "a", "b")), allowance), list(id, "a"));
+      }
+    });
+    assert.equal(again, 0);
+    // Ids of other kinds are read.
+    for (const id of ["1.5", '"\\u0061"', "null", '"é"']) {
+      assert.equal(cache.filter(given(list(id, "a", "b")), allowance), list(id, "a"));
     }
   });
-  assert.equal(again, 0);
-  // Ids of other kinds are read.
-  for (const id of ["1.5", '"\\u0061"', "null", '"é"']) {
-    assert.equal(cache.filter(list(id, "a", "b"), allowance), list(id, "a"));
+
+  Deno.test(`what looks like an id but is more is read: ${form}`, () => {
+    const cache = new ListCache();
+    const allowance = shows("a");
+    cache.filter(given(list("1", "a", "b")), allowance);
+    const sly = list('1,"result":{"tools":[{"name":"b"}]},"x":1', "a", "b");
+    assert.equal(
+      cache.filter(given(sly), allowance),
+      sly.replaceAll(',{"name":"b"}', "").replace('[{"name":"b"}]', "[]"),
+    );
+  });
+
+  Deno.test(`where nothing is hidden the text comes back as it was: ${form}`, () => {
+    const cache = new ListCache();
+    const allowance = shows("a", "b", "é");
+    for (const id of ["1", "1", "2"]) {
+      assert.equal(cache.filter(given(list(id, "a", "é")), allowance), list(id, "a", "é"));
+    }
+  });
+}
+
+Deno.test("bytes and text are one answer, and what differs by a byte is another", () => {
+  const cache = new ListCache();
+  const allowance = shows("a");
+  cache.filter(FORMS.bytes(list("1", "a", "é")), allowance);
+  assert.equal(parsings(() => void cache.filter(list("2", "a", "é"), allowance)), 0);
+  assert.equal(parsings(() => void cache.filter(FORMS.bytes(list("3", "a", "é")), allowance)), 0);
+  for (const other of [list("1", "a", "è"), ` ${list("1", "a", "é")}`, `${list("1", "a", "é")} `]) {
+    assert.ok(parsings(() => void cache.filter(FORMS.bytes(other), allowance)) > 0, other);
   }
 });
 
-Deno.test("what looks like an id but is more is read", () => {
+Deno.test("bytes that are lent are not kept", () => {
   const cache = new ListCache();
   const allowance = shows("a");
-  cache.filter(list("1", "a", "b"), allowance);
-  const sly = list('1,"result":{"tools":[{"name":"b"}]},"x":1', "a", "b");
-  assert.equal(
-    cache.filter(sly, allowance),
-    sly.replaceAll(',{"name":"b"}', "").replace('[{"name":"b"}]', "[]"),
-  );
+  const lent = FORMS.bytes(list("1", "a", "b"));
+  for (let use = 0; use < 2; use++) assert.equal(cache.filter(lent, allowance), list("1", "a"));
+  lent.set(FORMS.bytes(list("2", "b", "a")));
+  assert.equal(cache.filter(lent, allowance), list("2", "a"));
+  assert.equal(cache.filter(FORMS.bytes(list("1", "a", "b")), allowance), list("1", "a"));
 });
 
 Deno.test("another allowance or another text is another answer", () => {

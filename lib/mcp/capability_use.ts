@@ -17,16 +17,32 @@ const JUDGES: ReadonlyMap<string, Judge> = new Map(Object.entries<Judge>({
   "subscriptions/listen": (allowance, { notifications }) => allowsSubscriptions(allowance, notifications),
 }));
 
-/** Requests that show nothing that is curated, neither by themselves nor in what comes back. */
-const UNCONCERNED: ReadonlySet<string> = new Set([
-  "initialize",
-  "ping",
-  "server/discover",
-  "logging/setLevel",
-]);
+/** What a method is to the filter. */
+interface Method {
+  /** It names what it uses, so that this has to be judged. */
+  readonly judged: boolean;
+  /** What comes back may hold lists. */
+  readonly lists: boolean;
+  /** It shows nothing that is curated, neither by itself nor in what comes back. */
+  readonly unconcerned: boolean;
+}
 
-/** Further requests whose answers hold no list. Every method that is not known may be one that does. */
-const WITHOUT_LISTS: ReadonlySet<string> = new Set(["tasks/list", "tasks/cancel", "tasks/update"]);
+const JUDGED: Method = { judged: true, lists: false, unconcerned: false };
+const UNCONCERNED: Method = { judged: false, lists: false, unconcerned: true };
+const WITHOUT_LISTS: Method = { judged: false, lists: false, unconcerned: false };
+const LISTS: Method = { judged: false, lists: true, unconcerned: false };
+
+/** Methods that are looked up as they are. Every other one may answer with a list. */
+const METHODS: ReadonlyMap<string, Method> = new Map([
+  ...JUDGES.keys().map((method) => [method, JUDGED] as const),
+  ...["initialize", "ping", "server/discover", "logging/setLevel"].map((method) =>
+    [method, UNCONCERNED] as const
+  ),
+  ...["tasks/list", "tasks/cancel", "tasks/update"].map((method) => [method, WITHOUT_LISTS] as const),
+  ...["tools/list", "prompts/list", "resources/list", "resources/templates/list"].map((method) =>
+    [method, LISTS] as const
+  ),
+]);
 
 /** Members that decide; a reader that ignores case, as Go's `encoding/json` does, takes another spelling for the same member. */
 const MESSAGE_MEMBERS: ReadonlyMap<string, string> = foldedMembers([
@@ -58,8 +74,7 @@ export interface Use {
   readonly message: unknown;
   /** `null` for a client's answer to a request of the server, which names nothing. */
   readonly method: string | null;
-  /** Whether the method names what it uses, so that this has to be judged. */
-  readonly judged: boolean;
+  readonly is: Method;
 }
 
 /** The messages of a body: of one message or a batch, parsed from a text in which no key stands twice. */
@@ -70,8 +85,16 @@ export function usesOf(body: unknown): readonly Use[] {
 function useOf(message: unknown): Use {
   const method = isObject(message) ? own(message, "method") : undefined;
   return typeof method === "string"
-    ? { message, method, judged: isJudged(method) }
-    : { message, method: null, judged: false };
+    ? { message, method, is: METHODS.get(method) ?? unusual(method) }
+    : { message, method: null, is: UNCONCERNED };
+}
+
+/** Methods as they are written: to fold and to trim them changes nothing. */
+const PLAIN_METHOD = /^[a-z/]*$/;
+
+function unusual(method: string): Method {
+  if (!PLAIN_METHOD.test(method) && JUDGES.has(fold(method.trim()))) return JUDGED;
+  return method.startsWith("notifications/") ? UNCONCERNED : LISTS;
 }
 
 /** What is needed; `perUser`: others may see something else. */
@@ -80,21 +103,21 @@ export function needOf(
   { perUser, modern }: { readonly perUser: boolean; readonly modern: boolean },
 ): Need {
   const need = { judging: false, lists: false, notifications: false };
-  for (const { method, judged } of uses) {
-    if (method === null || UNCONCERNED.has(method) || method.startsWith("notifications/")) continue;
+  for (const { method, is } of uses) {
+    if (is.unconcerned) continue;
     need.notifications = true;
-    need.judging ||= judged;
+    need.judging ||= is.judged;
     // What is read is not for everybody either, if not everybody may read it; only 2026-07-28 says so in the answer (TR-20).
-    need.lists ||= judged ? perUser && modern && method === "resources/read" : !WITHOUT_LISTS.has(method);
+    need.lists ||= is.lists || (perUser && modern && method === "resources/read");
   }
   return need;
 }
 
 /** Whether two readers could see two different things in the message. */
-export function isAmbiguous({ message, judged }: Use): boolean {
+export function isAmbiguous({ message, is }: Use): boolean {
   if (!isObject(message) || hasVariant(message, MESSAGE_MEMBERS)) return true;
   const params = own(message, "params");
-  if (!judged || !isObject(params)) return false;
+  if (!is.judged || !isObject(params)) return false;
   const [reference, notifications] = [own(params, "ref"), own(params, "notifications")];
   return hasVariant(params, PARAM_MEMBERS) ||
     (isObject(reference) && hasVariant(reference, REFERENCE_MEMBERS)) ||
@@ -121,19 +144,12 @@ export function refusedRequests(
   });
 }
 
-function allows(allowance: Allowance, { message, method, judged }: Use): boolean {
-  if (!judged || method === null || !isObject(message)) return true;
+function allows(allowance: Allowance, { message, method, is }: Use): boolean {
+  if (!is.judged || method === null || !isObject(message)) return true;
   const params = own(message, "params");
   // A server that takes another spelling of a method for the method is not asked about it.
   const judge = JUDGES.get(method);
   return judge?.(allowance, isObject(params) ? Object.assign(Object.create(null), params) : {}) ?? false;
-}
-
-/** Methods as they are written: to fold and to trim them changes nothing. */
-const PLAIN_METHOD = /^[a-z/]*$/;
-
-function isJudged(method: string): boolean {
-  return JUDGES.has(method) || (!PLAIN_METHOD.test(method) && JUDGES.has(fold(method.trim())));
 }
 
 function allowsReference(allowance: Allowance, reference: object): boolean {

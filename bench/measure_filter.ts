@@ -6,25 +6,23 @@ import { signIn } from "./sign_in.ts";
 import { type GatewayStage, ofRounds, roundsOfProcesses, stageGateway } from "./stage.ts";
 import { type Contestant, inTurns, type Sample } from "./turns.ts";
 
-const CONNECTIONS = 16;
+const CONCURRENCIES = [64, 16] as const;
 /** As many as for the proxy: until V8 has compiled both ways, they cost up to half as much again. */
 const WARM_UP_ROUNDS = 6;
 
 /** Runs the rounds. */
 export async function measureFilter(stage: GatewayStage): Promise<readonly Figure[]> {
-  const rounds: Round[] = [];
-  for (const count of roundsOfProcesses(stage.options)) rounds.push(...await measureProcess(stage, count));
-  const byCpu = rounds.map(({ plain, filtered }) =>
-    plain.cpuUs === null || filtered.cpuUs === null ? null : plain.cpuUs / filtered.cpuUs
-  );
-  return [
-    ofRounds(TARGETS.filter, rounds.map(({ plain, filtered }) => filtered.perSecond / plain.perSecond)),
-    ofRounds({ name: "the same by CPU time, 16 KB list", unit: "ratio", better: "higher" }, byCpu),
-    ofRounds(
-      { name: `filtered 16 KB list, req/s, c=${CONNECTIONS}`, unit: "/s", better: "higher" },
-      rounds.map(({ filtered }) => filtered.perSecond),
-    ),
-  ];
+  const rounds: Rounds = { 64: [], 16: [] };
+  for (const count of roundsOfProcesses(stage.options)) await measureProcess(stage, count, rounds);
+  return CONCURRENCIES.flatMap((connections) => {
+    const measured = rounds[connections];
+    const ratios = measured.map(({ plain, filtered }) => filtered.perSecond / plain.perSecond);
+    const name = `filtered 16 KB list, req/s, c=${connections}`;
+    return [
+      ofRounds(connections === 64 ? TARGETS.filter64 : TARGETS.filter16, ratios),
+      ofRounds({ name, unit: "/s", better: "higher" }, measured.map(({ filtered }) => filtered.perSecond)),
+    ];
+  });
 }
 
 interface Round {
@@ -32,11 +30,12 @@ interface Round {
   readonly filtered: Sample;
 }
 
-async function measureProcess(stage: GatewayStage, rounds: number): Promise<readonly Round[]> {
+type Rounds = Readonly<Record<(typeof CONCURRENCIES)[number], Round[]>>;
+
+async function measureProcess(stage: GatewayStage, count: number, rounds: Rounds): Promise<void> {
   await using gateway = await stageGateway(stage, { filter: true });
-  const measured: Round[] = [];
-  for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
-    stage.progress(round < 0 ? "filter: warming up" : `filter: round ${round + 1} of ${rounds}`);
+  for (let round = -WARM_UP_ROUNDS; round < count; round++) {
+    stage.progress(round < 0 ? "filter: warming up" : `filter: round ${round + 1} of ${count}`);
     const contestants: Contestant[] = [];
     for (const route of [ROUTES.list, ROUTES.filteredList]) {
       const { accessToken: bearer } = await signIn(gateway.publicUrl, route);
@@ -45,14 +44,13 @@ async function measureProcess(stage: GatewayStage, rounds: number): Promise<read
       contestants.push({ child: gateway.child, request });
     }
     const { seconds } = stage.options;
-    const [plain, filtered] = await inTurns(stage, contestants, {
-      connections: CONNECTIONS,
-      seconds,
-      fromBehind: round % 2 !== 0,
-    });
-    if (round >= 0 && plain !== undefined && filtered !== undefined) measured.push({ plain, filtered });
+    for (const connections of round < 0 ? [64] as const : CONCURRENCIES) {
+      const shape = { connections, seconds, fromBehind: round % 2 !== 0 };
+      const [plain, filtered] = await inTurns(stage, contestants, shape);
+      if (round < 0 || plain === undefined || filtered === undefined) continue;
+      rounds[connections].push({ plain, filtered });
+    }
   }
-  return measured;
 }
 
 /** A filter that filters nothing would look fast. */

@@ -67,11 +67,8 @@ export async function start(
   return child;
 }
 
-/** Runs `what` to its end, or interrupts it, and returns what it wrote on stdout; throws when it fails. */
-export async function run(
-  bench: Pick<Bench, "cores">,
-  what: ChildCommand & { readonly interruptAfterMs?: number },
-): Promise<string> {
+/** Runs `what` to its end and returns what it wrote on stdout; throws when it fails. */
+export async function run(bench: Pick<Bench, "cores">, what: ChildCommand): Promise<string> {
   const process = command(bench, what, "piped").spawn();
   let exited = false;
   const child = observed(process.pid, async () => {
@@ -79,10 +76,6 @@ export async function run(
     await process.status;
   });
   running.add(child);
-  const { interruptAfterMs } = what;
-  const interrupter = interruptAfterMs === undefined
-    ? undefined
-    : setTimeout(() => signal(process, "SIGINT"), interruptAfterMs);
   try {
     const [out, err, status] = await Promise.all([
       new Response(process.stdout).text(),
@@ -95,7 +88,6 @@ export async function run(
     }
     return out;
   } finally {
-    clearTimeout(interrupter);
     running.delete(child);
   }
 }

@@ -20,7 +20,6 @@ export interface LoadResult {
 /** How much load. */
 export interface LoadShape {
   readonly connections: number;
-  /** May be a fraction. */
   readonly seconds: number;
 }
 
@@ -56,19 +55,8 @@ async function wrk(
   await Deno.writeTextFile(script, wrkScript(request));
   const out = await run(bench, {
     command: "wrk",
-    // It takes whole seconds alone, but says what it measured until then when it is interrupted.
-    args: [
-      "-t1",
-      `-c${connections}`,
-      `-d${Math.ceil(seconds) + 10}s`,
-      "--timeout",
-      "10s",
-      "-s",
-      script,
-      request.url,
-    ],
+    args: ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", script, request.url],
     core: "load",
-    interruptAfterMs: seconds * 1000,
   });
   await Deno.remove(script);
   const line = /^RESULT (.*)$/m.exec(out)?.[1];

@@ -1,14 +1,14 @@
 /**
- * Puts load on several targets in turns so short that the machine has the same speed for all of them: where it is shared, its speed
- * changes within a second, and a target that is measured a second later is measured on another machine.
+ * Puts load on several targets in short turns: where a machine is shared its speed changes within seconds, and a target that is measured
+ * later is measured on another one.
  */
 import type { Child } from "./child_process.ts";
 import { load } from "./generator.ts";
 import type { Bench } from "./options.ts";
 import type { LoadRequest } from "./requests.ts";
 
-/** Seconds of one turn: the benchmark's own generator has to be compiled anew in each, which wrk has not. */
-const TURN_SECONDS = { wrk: 0.3, own: 1 } as const;
+/** Not shorter: at the beginning of a turn all clients connect, and it takes some tenths until they have found their rhythm. */
+const TURN_SECONDS = 1;
 
 /** A process, and what it is asked. */
 export interface Contestant {
@@ -28,6 +28,7 @@ export interface Sample {
 /** How long the round is for each contestant, and over how many connections. */
 export interface Round {
   readonly connections: number;
+  /** A whole number. */
   readonly seconds: number;
   /** Whether the last contestant begins. Each further turn has the order of the one before turned around. */
   readonly fromBehind: boolean;
@@ -40,10 +41,10 @@ export async function inTurns(
   { connections, seconds, fromBehind }: Round,
 ): Promise<readonly Sample[]> {
   const tallies = contestants.map((contestant) => new Tally(contestant));
-  const turns = Math.max(1, Math.round(seconds / TURN_SECONDS[bench.generator]));
+  const turns = seconds / TURN_SECONDS;
   for (let turn = fromBehind ? 1 : 0, end = turn + turns; turn < end; turn++) {
     for (const tally of turn % 2 === 0 ? tallies : tallies.toReversed()) {
-      await tally.add(bench, { connections, seconds: seconds / turns });
+      await tally.add(bench, { connections, seconds: TURN_SECONDS });
     }
   }
   return tallies.map((tally) => tally.sample());

@@ -44,7 +44,7 @@ export function handOver(
   }
   // RFC 9110 §15.5.6: a 405 says what is allowed.
   if (answer.status === 405) headers["allow"] = answer.headers.get("allow") ?? "POST";
-  const type = answer.headers.get("content-type")?.toLowerCase();
+  const type = headers["content-type"]?.toLowerCase();
   if (answer.body === null || !type?.startsWith("text/event-stream")) {
     const { idleMs } = endpoint.route.timeouts;
     const source = answer.body === null || idleMs === 0

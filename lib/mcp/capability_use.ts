@@ -18,7 +18,7 @@ const JUDGES: ReadonlyMap<string, Judge> = new Map(Object.entries<Judge>({
 }));
 
 /** What a method is to the filter. */
-interface Method {
+export interface Method {
   /** It names what it uses, so that this has to be judged. */
   readonly judged: boolean;
   /** What comes back may hold lists. */

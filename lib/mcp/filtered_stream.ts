@@ -53,7 +53,7 @@ export class AnswerTooLargeError extends Error {
 }
 
 /**
- * What says that it is at most so long is read into a buffer of just that length, in bytes. `text()` takes, zeroes and frees 64 KiB for it,
+ * What says that it is at most so long, in bytes, is read in one piece into a buffer that has room for it. `text()` takes, zeroes and frees 64 KiB for it,
  * which costs as much as all the rest of a filter.
  */
 const READ_EXACTLY_BYTES = 256 * 1024;
@@ -118,6 +118,7 @@ function readExactly<Result>(
 /** Buffers of `POOLED_BYTES` that nobody reads into at the moment. What is left in them is never looked at. */
 const pool: ArrayBuffer[] = [];
 const POOLED_BYTES = 32 * 1024;
+/** 2 MiB in all: as many as there may be answers read at the same time before one has to make a buffer. */
 const MAX_POOLED = 64;
 
 async function readAtMost(answer: Response, maxBytes: number): Promise<string> {

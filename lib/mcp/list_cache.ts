@@ -40,9 +40,11 @@ export class ListCache {
     // Nothing but lists is kept: what a user's own answers hold is nobody else's business, nor the memory's.
     if (filtered.text !== null && id !== null && curated && text.length <= LONGEST) {
       this.#entries.unshift(
-        new Entry(allowance, split(text, id.given), {
-          filtered: filtered.text === text ? null : split(filtered.text, id.filtered),
-        }),
+        new Entry(
+          allowance,
+          split(text, id.given),
+          filtered.text === text ? null : split(filtered.text, id.filtered),
+        ),
       );
       if (this.#entries.length > MAX_ENTRIES) this.#entries.pop();
     }
@@ -75,11 +77,7 @@ class Entry {
   #last = { id: "", text: "" };
 
   /** `filtered` is `null` where nothing was taken out. */
-  constructor(
-    allowance: Allowance,
-    given: Parts<string>,
-    { filtered }: { readonly filtered: Parts<string> | null },
-  ) {
+  constructor(allowance: Allowance, given: Parts<string>, filtered: Parts<string> | null) {
     this.allowance = allowance;
     this.#given = given;
     this.#filtered = filtered;
@@ -103,11 +101,12 @@ class Entry {
     if (end <= start || end - start > LONGEST_ID) return null;
     if (after.compare(bytes, end, bytes.length) !== 0 || before.compare(bytes, 0, start) !== 0) return null;
     const { id } = this.#last;
-    return isAscii(bytes, { start, end }, id) ? id : idIn(bytes.subarray(start, end));
+    return spells(bytes, { start, end }, id) ? id : idIn(bytes.subarray(start, end));
   }
 }
 
-function isAscii(bytes: Uint8Array, { start, end }: Span, text: string): boolean {
+/** Whether the bytes of the span are this ASCII text. */
+function spells(bytes: Uint8Array, { start, end }: Span, text: string): boolean {
   if (text.length !== end - start) return false;
   for (let at = 0; at < text.length; at++) if (bytes[start + at] !== text.charCodeAt(at)) return false;
   return true;
